@@ -1,0 +1,65 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// unknownMemory is assumed where the system does not say how much there is.
+const unknownMemory = 4 << 30
+
+// memoryLimit parses a size such as 512MiB, 2G or 1e9; empty means half of the
+// memory that the process may use.
+func memoryLimit(size string) (int64, error) {
+	if size == "" {
+		return availableMemory() / 2, nil
+	}
+	number := strings.TrimRight(size, "KMGTiB")
+	factor, ok := map[string]float64{
+		"": 1, "B": 1, "K": 1e3, "KB": 1e3, "KiB": 1 << 10, "M": 1e6, "MB": 1e6, "MiB": 1 << 20,
+		"G": 1e9, "GB": 1e9, "GiB": 1 << 30, "T": 1e12, "TB": 1e12, "TiB": 1 << 40,
+	}[size[len(number):]]
+	v, err := strconv.ParseFloat(number, 64)
+	if !ok || err != nil || !(v > 0) || v*factor > math.MaxInt64/2 {
+		return 0, fmt.Errorf("--memory %s: give a size such as 512MiB or 8GB", size)
+	}
+	return int64(v * factor), nil
+}
+
+// availableMemory is the smaller of the machine's memory and the limit of the
+// process's control group (v2, then v1), on Linux.
+func availableMemory() int64 {
+	limit := int64(unknownMemory)
+	if total, ok := memTotal(); ok {
+		limit = total
+	}
+	for _, f := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			continue
+		}
+		if v, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64); err == nil {
+			limit = min(limit, v)
+		}
+	}
+	return limit
+}
+
+func memTotal() (int64, bool) {
+	data, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, false
+	}
+	for s := bufio.NewScanner(bytes.NewReader(data)); s.Scan(); {
+		var kib int64
+		if n, _ := fmt.Sscanf(s.Text(), "MemTotal: %d kB", &kib); n == 1 {
+			return kib << 10, true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"sobolev/dataset"
+	"sobolev/experiment"
+	"sobolev/presets"
+	"sobolev/report"
+	"sobolev/rundir"
+	"sobolev/sweep"
+)
+
+type runOptions struct {
+	output      string
+	jobs        int
+	set         []string
+	dataDir     string
+	memory      string
+	dryRun      bool
+	quiet       bool
+	retryFailed bool
+}
+
+func newRunCommand() *cobra.Command {
+	var opt runOptions
+	cmd := &cobra.Command{
+		Use:   "run PRESET|CONFIG.yaml",
+		Short: "Train, measure and draw a grid; resume or extend one",
+		Long: `run trains every point of a grid that is not done yet, measures it and writes a report.
+On an existing directory it resumes; values added to the grid extend it; finished points are never run twice.`,
+		Example: "  sobolev run quickstart\n  sobolev run fmnist-lr -o runs/figure1 -j 8 --set repetitions=3",
+		Args:    exactly(1, "a preset's name or a configuration file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runGrid(cmd.Context(), args[0], opt, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&opt.output, "output", "o", "", "run directory (default runs/NAME)")
+	f.IntVarP(&opt.jobs, "jobs", "j", 0, "points that run at once (default: one a core)")
+	f.StringArrayVar(&opt.set, "set", nil, "override a value of the configuration, such as grid.batch_size=[10,20]")
+	f.StringVar(&opt.dataDir, "data-dir", "", "folder of data sets (default: SOBOLEV_DATA, then the user's cache folder)")
+	f.StringVar(&opt.memory, "memory", "", "limit of working memory, such as 2GiB (default: half of what the process may use)")
+	f.BoolVar(&opt.dryRun, "dry-run", false, "list the points and an estimate of the time, and do nothing")
+	f.BoolVar(&opt.quiet, "quiet", false, "no progress")
+	f.BoolVar(&opt.retryFailed, "retry-failed", false, "run points again that failed in an earlier attempt")
+	return cmd
+}
+
+// runGrid is the run command.
+func runGrid(ctx context.Context, arg string, opt runOptions, stdout, stderr io.Writer) error {
+	cfg, err := readConfig(arg, opt.set)
+	if err != nil {
+		return usage(err)
+	}
+	if opt.jobs < 0 {
+		return usage(fmt.Errorf("-j %d: give the number of points that run at once, at least 1", opt.jobs))
+	}
+	if opt.jobs == 0 {
+		opt.jobs = runtime.GOMAXPROCS(0)
+	}
+	memory, err := memoryLimit(opt.memory)
+	if err != nil {
+		return usage(err)
+	}
+	exp, err := experiment.New(ctx, cfg, experiment.Options{DataDir: opt.dataDir, Memory: memory / int64(opt.jobs)})
+	if err != nil {
+		return configurationError(err)
+	}
+	if opt.output == "" {
+		opt.output = filepath.Join("runs", cfg.Name)
+	}
+	if opt.dryRun {
+		return dryRun(ctx, exp, cfg, opt, stdout)
+	}
+	dir, err := rundir.Create(opt.output, cfg)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return work(ctx, exp, dir, opt, stdout, stderr)
+}
+
+// work runs the sweep and draws its report.
+func work(ctx context.Context, exp *experiment.Experiment, dir *rundir.Dir, opt runOptions, stdout, stderr io.Writer) error {
+	watch := newObserver(stderr, opt.quiet, dir.Config.SGD.Iterations)
+	sum, err := sweep.Run(ctx, dir, dir.Config.Points(), exp.Run, sweep.Options{
+		Jobs: opt.jobs, RetryFailed: opt.retryFailed, Done: exp.Done,
+		Version: version(), Kernel: experiment.KernelName(), Observer: watch,
+	})
+	watch.close()
+	if ctx.Err() != nil {
+		return statusError{exitInterrupted, fmt.Errorf("interrupted: %d of %d points are done and the rest is saved; the same command goes on from here", sum.Done, sum.Points)}
+	}
+	if err != nil {
+		return err
+	}
+	if err := writeReport(dir, "", []string{"svg", "pdf", "png"}, stdout); err != nil {
+		return err
+	}
+	if sum.Failed > 0 {
+		return statusError{exitPartial, fmt.Errorf("%d of %d points failed, the first: %w", sum.Failed, sum.Points, sum.FirstError)}
+	}
+	return nil
+}
+
+// readConfig reads a preset or a file, applies --set and fills in defaults.
+func readConfig(arg string, set []string) (rundir.Config, error) {
+	text, name, err := readConfigText(arg)
+	if err != nil {
+		return rundir.Config{}, err
+	}
+	cfg, err := rundir.ParseConfig(name, text)
+	if err != nil {
+		return cfg, err
+	}
+	if cfg.Name == "" {
+		cfg.Name = strings.TrimSuffix(filepath.Base(name), filepath.Ext(name))
+	}
+	for _, s := range set {
+		if err := cfg.Set(s); err != nil {
+			return cfg, err
+		}
+	}
+	if cfg, err = cfg.Resolve(); err != nil {
+		return cfg, fmt.Errorf("%s: %w", name, err)
+	}
+	return cfg, nil
+}
+
+func readConfigText(arg string) (text []byte, name string, err error) {
+	if ext := filepath.Ext(arg); ext == ".yaml" || ext == ".yml" {
+		text, err = os.ReadFile(arg)
+		return text, arg, err
+	}
+	text, err = presets.Read(arg)
+	return text, "preset " + arg, err
+}
+
+// configurationError gives an error of the configuration's data its exit
+// status: what the user wrote is wrong, unlike a file that cannot be read.
+func configurationError(err error) error {
+	var request *dataset.RequestError
+	var config *experiment.ConfigError
+	if errors.As(err, &request) || errors.As(err, &config) {
+		return usage(err)
+	}
+	return err
+}
+
+// writeReport draws the figures and the page of a run and prints the summary.
+// page is the page's path; empty: report.html in the run directory.
+func writeReport(dir *rundir.Dir, page string, formats []string, stdout io.Writer) error {
+	r, err := report.Build(dir)
+	if err != nil {
+		return err
+	}
+	if page == "" {
+		page = filepath.Join(dir.Path, "report.html")
+	}
+	if _, err := r.WriteFigures(filepath.Join(dir.Path, "figures"), formats); err != nil {
+		return err
+	}
+	if err := r.WriteHTML(page); err != nil {
+		return err
+	}
+	fmt.Fprint(stdout, r.Summary())
+	fmt.Fprintf(stdout, "results: %s\nreport:  %s\n", filepath.Join(dir.Path, "results.csv"), page)
+	return nil
+}
+
+// version is that of the module, with the revision if the build recorded it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			v += " " + s.Value
+		}
+	}
+	return v
+}

@@ -1,0 +1,32 @@
+// Package sobolev is the root of an instrument that shows, measures and predicts
+// how stochastic gradient descent chooses smooth functions (Ma & Ying, 2021, "The
+// Sobolev Regularization Effect of Stochastic Gradient Descent").
+//
+// A reader follows the data:
+//
+//	presets                 one configuration per figure, as YAML
+//	rundir                  what an experiment is: configuration, points, results, files
+//	dataset                 images and functions → n×d inputs, n×c targets
+//	nn                      networks f: R^d → R^c; passes, losses, exact gradient moments
+//	internal/kernel         the arithmetic under nn: packed products in assembly and in Go
+//	encoding/safetensors    parameters on disk
+//	sgd                     batches, steps, stop rules: a training that resumes with the same bits
+//	experiment              one point of a grid from configuration to result
+//	sweep                   the points of a grid that are not done yet, one worker a core
+//	report                  correlations with intervals, figures, the page
+//	cmd/sobolev             flags → packages
+//
+// The import table is a test: layering_test.go.
+//
+// Everywhere, these letters and words mean:
+//
+//	n  samples                 i  index of a sample
+//	d  inputs                  x  an input, n×d row-major
+//	c  outputs                 y  a target, n×c row-major
+//	w  parameters              W  the parameters; W₁ the first layer's weights
+//	B  batch size              S  a batch, B indices out of n
+//	η  learning rate           of the configured loss; 2η/c is its effect with mse
+//	k  order                   of a moment of 2k-th powers
+//	g_W, g_x                   (1/n Σ_i Σ_outputs Σ g^{2k})^{1/2k} of gradients in W, in x
+//	delta                      gradient with respect to a layer's pre-activation
+package sobolev

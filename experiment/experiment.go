@@ -1,0 +1,133 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+
+	"sobolev/dataset"
+	"sobolev/internal/kernel"
+	"sobolev/nn"
+	"sobolev/rundir"
+	"sobolev/sgd"
+)
+
+// Experiment is a configuration with its data in memory. Its methods may be
+// called by several goroutines at once: each trains a network of its own on the
+// shared data.
+type Experiment struct {
+	config      rundir.Config
+	memory      int64
+	train, test nn.Data[float32]
+	inputs      int
+	outputs     int
+	// preprocessing is the formula that was applied to the inputs.
+	preprocessing string
+	hasTest       bool
+	minNorms      map[string]rundir.Number
+}
+
+// Options are what a run depends on beside its configuration; none of them
+// changes a result.
+type Options struct {
+	DataDir string
+	// Memory limits the bytes of working memory of each point.
+	Memory int64
+}
+
+// New loads the data of a resolved configuration and checks all that needs it.
+func New(ctx context.Context, cfg rundir.Config, opt Options) (*Experiment, error) {
+	train, test, err := dataset.Load(ctx, dataset.Request{
+		Name:         cfg.Dataset.Name,
+		Classes:      cfg.Dataset.Classes,
+		PerClass:     cfg.Dataset.PerClass,
+		TestPerClass: cfg.Dataset.TestPerClass,
+		Draw:         cfg.Dataset.Draw,
+		Seed:         stream(cfg.Seed, subsetPurpose, 0),
+		Preprocessing: dataset.Preprocessing{
+			Scale: cfg.Dataset.Preprocess.Scale, Mean: cfg.Dataset.Preprocess.Mean, Std: cfg.Dataset.Preprocess.Std,
+		},
+		DataDir: opt.DataDir,
+	})
+	if err != nil {
+		return nil, err
+	}
+	e := &Experiment{
+		config: cfg, memory: opt.Memory, train: dataOf(train), inputs: train.Inputs(), outputs: train.Outputs,
+		preprocessing: train.Preprocessing.String(),
+		minNorms:      minNorms(train.X, train.Inputs(), cfg.Measure.Orders),
+	}
+	if test != nil {
+		e.test, e.hasTest = dataOf(test), true
+	}
+	for _, b := range cfg.Grid.BatchSize {
+		if b > e.train.N {
+			return nil, configError("grid.batch_size: %d is above %d, the number of training samples of %s", b, e.train.N, cfg.Dataset.Name)
+		}
+	}
+	if cfg.Stop.Accuracy > 0 && !e.train.Classification {
+		return nil, configError("stop.accuracy: %s has no classes; stop by stop.loss or sgd.iterations", cfg.Dataset.Name)
+	}
+	return e, nil
+}
+
+// A ConfigError is a configuration that does not fit its data.
+type ConfigError struct{ Problem string }
+
+func (e *ConfigError) Error() string { return e.Problem }
+
+func configError(format string, args ...any) error {
+	return &ConfigError{Problem: fmt.Sprintf(format, args...)}
+}
+
+// KernelName says which implementation of the arithmetic runs; results of
+// different ones differ by rounding.
+func KernelName() string { return kernel.Name() }
+
+func dataOf(s *dataset.Set) nn.Data[float32] {
+	return nn.Data[float32]{N: s.Len(), X: s.X, Y: s.Y, Classification: s.Labels != nil}
+}
+
+// newTrainer returns the training of p at its initial parameters.
+func (e *Experiment) newTrainer(p rundir.Point) (*sgd.Trainer[float32], error) {
+	arch, err := architecture(p.Model, e.inputs, e.outputs)
+	if err != nil {
+		return nil, err
+	}
+	net, err := nn.New[float32](arch)
+	if err != nil {
+		return nil, err
+	}
+	rule, err := nn.ParseInit(p.Model.Init)
+	if err != nil {
+		return nil, err
+	}
+	net.Initialise(rule, generator(stream(p.Seed, initPurpose, p.Repetition)))
+	cfg, err := trainingConfig(p, e.config.Measure.Every)
+	if err != nil {
+		return nil, err
+	}
+	return sgd.NewTrainer(net, e.train, cfg, stream(p.Seed, orderPurpose, p.Repetition))
+}
+
+func architecture(m rundir.Model, inputs, outputs int) (nn.Architecture, error) {
+	a, err := nn.ParseActivation(m.Activation)
+	return nn.FNN(inputs, m.Hidden, outputs, a), err
+}
+
+func trainingConfig(p rundir.Point, every int) (sgd.Config, error) {
+	loss, err := nn.ParseLoss(p.Loss)
+	if err != nil {
+		return sgd.Config{}, err
+	}
+	sampling, err := sgd.ParseSampling(p.SGD.Sampling)
+	if err != nil {
+		return sgd.Config{}, err
+	}
+	if every == 0 {
+		every = max(1, p.SGD.Iterations/200)
+	}
+	return sgd.Config{
+		LearningRate: p.LearningRate, BatchSize: p.BatchSize, Iterations: p.SGD.Iterations, Sampling: sampling, Loss: loss,
+		Momentum: p.SGD.Momentum, StopLoss: p.Stop.Loss, StopAccuracy: p.Stop.Accuracy, HistoryEvery: every,
+	}, nil
+}

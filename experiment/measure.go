@@ -1,0 +1,143 @@
+package experiment
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"sobolev/internal/kernel"
+	"sobolev/nn"
+	"sobolev/rundir"
+)
+
+// interpolationTolerance: a solution interpolates when Σ‖f−y‖²/Σ‖y‖² is at most
+// this. The paper's trainings end near 1e-4.
+const interpolationTolerance = 1e-3
+
+// measure describes a trained network: fit on the training and the test set and
+// the moments of its gradients on the training set.
+func (e *Experiment) measure(net *nn.Network[float32], p rundir.Point, end ending) (*rundir.Result, error) {
+	loss, err := nn.ParseLoss(p.Loss)
+	if err != nil {
+		return nil, err
+	}
+	orders := e.config.Measure.Orders
+	r := &rundir.Result{
+		Model:      modelInfo(net),
+		Data:       rundir.DataInfo{Samples: e.train.N, MinNorm: e.minNorms},
+		Convention: e.convention(p, loss),
+		Training: &rundir.Training{
+			Status: end.status, Steps: end.steps,
+			TrainLoss: notKnown, TrainAccuracy: notKnown, TestLoss: notKnown, TestAccuracy: notKnown,
+		},
+		Fit:            rundir.Fit{Loss: notKnown, RelativeLoss: notKnown, MaxResidual: notKnown},
+		Moments:        []rundir.Moment{},
+		Warnings:       []string{},
+		MeasuredModel:  end.model,
+		MeasuredOrders: orders,
+	}
+	if end.status == "diverged" {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the training diverged after %d steps: nothing is measured", end.steps))
+		return r, nil
+	}
+	if err := e.measureFit(r, net, loss); err != nil {
+		return nil, err
+	}
+	return r, e.measureMoments(r, net, loss, orders)
+}
+
+var notKnown = rundir.Number(math.NaN())
+
+func modelInfo(net *nn.Network[float32]) rundir.ModelInfo {
+	first := net.Parameters()[0].Shape
+	return rundir.ModelInfo{
+		Parameters: net.ParameterCount(), Inputs: net.Inputs(), Outputs: net.Outputs(),
+		FirstLayer: rundir.FirstLayer{Kind: "linear", Rows: first[0], Cols: first[1]},
+	}
+}
+
+func (e *Experiment) convention(p rundir.Point, loss nn.Loss) rundir.Convention {
+	return rundir.Convention{
+		Loss:                  p.Loss,
+		EffectiveLearningRate: rundir.Number(loss.EffectiveLearningRate(p.LearningRate, e.outputs)),
+		Sampling:              p.SGD.Sampling,
+		Preprocessing:         e.preprocessing,
+		Precision:             "float32",
+		Units:                 "learning rate of the configured loss",
+	}
+}
+
+func (e *Experiment) measureFit(r *rundir.Result, net *nn.Network[float32], loss nn.Loss) error {
+	evaluator := net.NewEvaluator()
+	fit, err := evaluator.Fit(e.train, loss)
+	if err != nil {
+		return err
+	}
+	r.Fit = rundir.Fit{
+		Loss: rundir.Number(fit.Loss), RelativeLoss: rundir.Number(fit.RelativeLoss), MaxResidual: rundir.Number(fit.MaxResidual),
+		Interpolates: fit.RelativeLoss <= interpolationTolerance,
+	}
+	if !r.Fit.Interpolates {
+		r.Warnings = append(r.Warnings, fmt.Sprintf(
+			"not interpolating: relative loss %.3g is above %g; the theory of linear stability is about solutions that fit their data", fit.RelativeLoss, interpolationTolerance))
+	}
+	r.Training.TrainLoss, r.Training.TrainAccuracy = rundir.Number(fit.Loss), rundir.Number(fit.Accuracy)
+	if e.hasTest {
+		fit, err := evaluator.Fit(e.test, loss)
+		if err != nil {
+			return err
+		}
+		r.Training.TestLoss, r.Training.TestAccuracy = rundir.Number(fit.Loss), rundir.Number(fit.Accuracy)
+	}
+	return nil
+}
+
+func (e *Experiment) measureMoments(r *rundir.Result, net *nn.Network[float32], loss nn.Loss, orders []int) error {
+	moments, err := net.GradientMoments(e.train, orders, e.memory)
+	if err != nil {
+		return err
+	}
+	for _, m := range moments {
+		out := rundir.Moment{
+			K: m.K, SumW: rundir.Number(m.SumW), SumX: rundir.Number(m.SumX),
+			GW: root(m, m.SumW), GX: root(m, m.SumX), GW1: root(m, m.SumW1), GDelta: root(m, m.SumDelta),
+		}
+		for _, l := range m.Layers {
+			out.Layers = append(out.Layers, rundir.LayerMoment{
+				Name: l.Name, SumWeight: rundir.Number(l.SumWeight), SumBias: rundir.Number(l.SumBias)})
+		}
+		r.Moments = append(r.Moments, out)
+		if m.K == 1 {
+			r.Curvature = &rundir.Curvature{Trace: rundir.Number(m.SumW * loss.Scale(e.outputs))}
+		}
+		if math.IsInf(m.SumW, 0) || math.IsNaN(m.SumW) {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("the moments of order k = %d are not finite", m.K))
+		}
+	}
+	return nil
+}
+
+func root(m nn.Moments, sum float64) rundir.Number { return rundir.Number(m.Root(sum)) }
+
+// minNorms returns min_i ‖x_i‖_{2k} of n inputs of d values for every order k,
+// under the key "2k".
+func minNorms(x []float32, d int, orders []int) map[string]rundir.Number {
+	sums := make([]float64, slices.Max(orders))
+	least := make([]float64, len(sums))
+	for k := range least {
+		least[k] = math.Inf(1)
+	}
+	for ; len(x) > 0; x = x[d:] {
+		clear(sums)
+		kernel.EvenPowerSums(sums, x[:d])
+		for k, s := range sums {
+			least[k] = math.Min(least[k], s)
+		}
+	}
+	norms := make(map[string]rundir.Number, len(orders))
+	for _, k := range orders {
+		norms[strconv.Itoa(2*k)] = rundir.Number(math.Pow(least[k-1], 1/float64(2*k)))
+	}
+	return norms
+}

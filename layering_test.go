@@ -1,0 +1,84 @@
+package sobolev
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport is the architecture: for every package of this module the others
+// that it may import. Imports point one way, from the bottom of the list up.
+var mayImport = map[string][]string{
+	".":                    {},
+	"encoding/safetensors": {},
+	"internal/kernel":      {},
+	"dataset":              {},
+	"rundir":               {},
+	"presets":              {},
+	"nn":                   {"internal/kernel", "encoding/safetensors"},
+	// kernel: for its type constraint alone; safetensors: for checkpoints.
+	"sgd":         {"nn", "dataset", "internal/kernel", "encoding/safetensors"},
+	"experiment":  {"nn", "dataset", "internal/kernel", "encoding/safetensors", "rundir", "sgd"},
+	"sweep":       {"rundir"},
+	"report":      {"rundir"},
+	"cmd/sobolev": {"dataset", "experiment", "presets", "report", "rundir", "sweep"},
+}
+
+// generators are programs under a package that make its committed files.
+var generators = []string{"dataset/internal/"}
+
+type listedPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range listPackages(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, "sobolev"), "/")
+		if name == "" {
+			name = "."
+		}
+		if slices.ContainsFunc(generators, func(g string) bool { return strings.HasPrefix(name, g) }) {
+			continue
+		}
+		allowed, ok := mayImport[name]
+		if !ok {
+			t.Errorf("package %s is not in the table of layering_test.go", name)
+			continue
+		}
+		seen[name] = true
+		for _, imp := range p.Imports {
+			if own, ok := strings.CutPrefix(imp, "sobolev/"); ok && !slices.Contains(allowed, own) && !strings.HasPrefix(own, name+"/") {
+				t.Errorf("%s imports %s; the table allows %v", name, own, allowed)
+			}
+		}
+	}
+	for name := range mayImport {
+		if !seen[name] {
+			t.Errorf("the table of layering_test.go has %s, which does not exist", name)
+		}
+	}
+}
+
+func listPackages(t *testing.T) []listedPackage {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packages []listedPackage
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listedPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}

@@ -1,0 +1,82 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+
+	"sobolev/internal/kernel"
+)
+
+// Activation is a function that is applied to every unit of a layer.
+type Activation int
+
+// GELU is the exact form x·Φ(x); Softplus is log(1+eˣ). ReLU'(0) = 0.
+const (
+	Identity Activation = iota
+	ReLU
+	Tanh
+	GELU
+	Softplus
+)
+
+var activationNames = []string{"identity", "relu", "tanh", "gelu", "softplus"}
+
+func (a Activation) String() string { return activationNames[a] }
+
+// ParseActivation is the inverse of String.
+func ParseActivation(name string) (Activation, error) {
+	for i, s := range activationNames {
+		if s == name {
+			return Activation(i), nil
+		}
+	}
+	return 0, fmt.Errorf("activation %q is not known; one of %q", name, activationNames)
+}
+
+// apply sets y = a(z), element by element. ReLU never comes here: it is part of
+// the product before it.
+func apply[T kernel.Float](a Activation, y, z []T) {
+	switch a {
+	case Tanh:
+		for i, v := range z {
+			y[i] = T(math.Tanh(float64(v)))
+		}
+	case GELU:
+		for i, v := range z {
+			y[i] = T(float64(v) * normalCDF(float64(v)))
+		}
+	case Softplus:
+		for i, v := range z {
+			y[i] = T(softplus(float64(v)))
+		}
+	default:
+		panic("nn: apply: not a smooth activation")
+	}
+}
+
+// applyDerivative multiplies dy by a'(z), element by element.
+func applyDerivative[T kernel.Float](a Activation, dy, z []T) {
+	switch a {
+	case Tanh:
+		for i, v := range z {
+			t := math.Tanh(float64(v))
+			dy[i] *= T(1 - t*t)
+		}
+	case GELU:
+		for i, v := range z {
+			x := float64(v)
+			dy[i] *= T(normalCDF(x) + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi))
+		}
+	case Softplus:
+		for i, v := range z {
+			dy[i] *= T(1 / (1 + math.Exp(-float64(v))))
+		}
+	default:
+		panic("nn: applyDerivative: not a smooth activation")
+	}
+}
+
+func normalCDF(x float64) float64 { return 0.5 * math.Erfc(-x/math.Sqrt2) }
+
+// softplus is log(1+eˣ) without overflow.
+func softplus(x float64) float64 { return math.Max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }

@@ -1,0 +1,217 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"sobolev/internal/kernel"
+)
+
+// GradientSums holds, for one sample x_i and one output c, the power sums
+// Σ g^{2k} of the elements g of f_c's gradient; index k−1 is order k.
+//
+// A dense layer's weight gradient is the outer product of its delta and its
+// input, so that Σ_{o,l} (δ_o x_l)^{2k} = Σ_o δ_o^{2k} · Σ_l x_l^{2k}: no
+// per-sample gradient is ever formed.
+type GradientSums struct {
+	// Input is the sum over the d inputs.
+	Input []float64
+	// Weight and Bias are the sums over each dense layer's parameters. The bias
+	// gradient is the delta, the gradient with respect to the pre-activation.
+	Weight, Bias [][]float64
+}
+
+func newGradientSums(layers, orders int) GradientSums {
+	s := GradientSums{Input: make([]float64, orders)}
+	for range layers {
+		s.Weight = append(s.Weight, make([]float64, orders))
+		s.Bias = append(s.Bias, make([]float64, orders))
+	}
+	return s
+}
+
+// add adds t to s, element by element.
+func (s *GradientSums) add(t *GradientSums) {
+	kernel.Axpy(s.Input, 1, t.Input)
+	for l := range s.Weight {
+		kernel.Axpy(s.Weight[l], 1, t.Weight[l])
+		kernel.Axpy(s.Bias[l], 1, t.Bias[l])
+	}
+}
+
+// Parameters returns the sum over all parameters, for order k.
+func (s *GradientSums) Parameters(k int) float64 {
+	var sum float64
+	for l := range s.Weight {
+		sum += s.Weight[l][k-1] + s.Bias[l][k-1]
+	}
+	return sum
+}
+
+// EachGradientSums calls visit with the power sums of orders 1 … orders of every
+// sample and output; for each output the samples come in order. s is reused
+// between calls. memory limits the bytes of working
+// memory; the result does not depend on it. Elements are computed in T, powers
+// and sums in float64.
+func (n *Network[T]) EachGradientSums(data Data[T], orders int, memory int64, visit func(i, c int, s *GradientSums)) error {
+	if err := n.check(data); err != nil {
+		return err
+	}
+	block, err := n.measuringBlock(data.N, orders, memory)
+	if err != nil {
+		return err
+	}
+	m := newGradientMeter(n, block, orders)
+	for from := 0; from < data.N; from += block {
+		rows := min(block, data.N-from)
+		n.forwardBlock(m.ws, data, from, rows)
+		m.measureInputs(rows)
+		for c := range n.Outputs() {
+			m.backward(c, rows)
+			for i := range rows {
+				visit(from+i, c, m.sums(i))
+			}
+		}
+	}
+	return nil
+}
+
+// measuringBlock returns the number of samples per block: the largest multiple
+// of the kernels' row block, up to evaluationBlock, that fits into memory.
+func (n *Network[T]) measuringBlock(samples, orders int, memory int64) (int, error) {
+	perRow := n.workspaceBytes() + int64(8*orders*len(n.layers))
+	block := min(memory/perRow, evaluationBlock, int64(wholeRows(samples))) / kernel.RowBlock * kernel.RowBlock
+	if block < kernel.RowBlock {
+		return 0, fmt.Errorf("measuring the gradients' moments needs at least %d bytes of memory; the limit is %d", perRow*kernel.RowBlock, memory)
+	}
+	return int(block), nil
+}
+
+// gradientMeter is the working memory of EachGradientSums.
+type gradientMeter[T kernel.Float] struct {
+	net *Network[T]
+	ws  *Workspace[T]
+	// input[l][i*orders+k−1] is Σ x^{2k} of layer l's input at row i.
+	input  [][]float64
+	orders int
+	out    GradientSums
+}
+
+func newGradientMeter[T kernel.Float](n *Network[T], block, orders int) *gradientMeter[T] {
+	m := &gradientMeter[T]{net: n, ws: n.NewWorkspace(block), orders: orders, out: newGradientSums(len(n.layers), orders)}
+	m.ws.inputGradient = make([]T, block*kernel.Stride[T](n.Inputs()))
+	for range n.layers {
+		m.input = append(m.input, make([]float64, block*orders))
+	}
+	return m
+}
+
+// measureInputs sums the powers of every layer's input, which all outputs share.
+func (m *gradientMeter[T]) measureInputs(rows int) {
+	for l, layer := range m.net.layers {
+		clear(m.input[l])
+		for i := range rows {
+			kernel.EvenPowerSums(m.input[l][i*m.orders:(i+1)*m.orders], row(m.ws.value[l], i, layer.weights.In))
+		}
+	}
+}
+
+// backward computes the deltas and the input gradient of output c.
+func (m *gradientMeter[T]) backward(c, rows int) {
+	n, ws := m.net, m.ws
+	last := len(n.layers) - 1
+	for i := range wholeRows(rows) {
+		delta := row(ws.delta[last], i, n.Outputs())
+		clear(delta)
+		delta[c] = 1
+	}
+	for l := last; l > 0; l-- {
+		n.backwardTo(ws, l, wholeRows(rows))
+	}
+	n.layers[0].weights.Backward(ws.inputGradient, ws.delta[0], nil, wholeRows(rows))
+}
+
+// sums returns the power sums of row i for the output of the last backward.
+func (m *gradientMeter[T]) sums(i int) *GradientSums {
+	for l, layer := range m.net.layers {
+		bias, weight := m.out.Bias[l], m.out.Weight[l]
+		clear(bias)
+		kernel.EvenPowerSums(bias, row(m.ws.delta[l], i, layer.weights.Out))
+		for k, x := range m.input[l][i*m.orders : (i+1)*m.orders] {
+			weight[k] = bias[k] * x
+		}
+	}
+	clear(m.out.Input)
+	kernel.EvenPowerSums(m.out.Input, row(m.ws.inputGradient, i, m.net.Inputs()))
+	return &m.out
+}
+
+// Moments holds the moments of order 2k of the gradients of all outputs c at all
+// samples x_i (the convention of Ma & Ying's published code: summed over
+// outputs, divided by n alone):
+//
+//	sum_W = (1/n) Σ_i Σ_c Σ_parameters g^{2k},   g_W = sum_W^{1/2k},
+//
+// likewise for the input (x), the first layer's weights (W1) and its
+// pre-activations (delta). At k = 1, sum_W is the trace of the Gauss–Newton
+// matrix of HalfMSE.
+type Moments struct {
+	K                           int
+	SumW, SumX, SumW1, SumDelta float64
+	Layers                      []LayerMoment
+}
+
+// LayerMoment is the share of one dense layer in SumW.
+type LayerMoment struct {
+	Name               string
+	SumWeight, SumBias float64
+}
+
+// Root returns sum^{1/2k}, which turns a sum into g_W, g_x, g_W1 or g_delta.
+func (m Moments) Root(sum float64) float64 { return math.Pow(sum, 1/float64(2*m.K)) }
+
+// GradientMoments measures the moments of the given orders. memory limits the
+// bytes of working memory; the result does not depend on it.
+func (n *Network[T]) GradientMoments(data Data[T], orders []int, memory int64) ([]Moments, error) {
+	if len(orders) == 0 {
+		return nil, nil
+	}
+	highest := slices.Max(orders)
+	if slices.Min(orders) < 1 {
+		return nil, fmt.Errorf("moments of orders %v; need k ≥ 1", orders)
+	}
+	// One sum per output, joined at the end: within an output the samples come
+	// in order whatever the blocks are, so the result has the same bits.
+	perOutput := make([]GradientSums, n.Outputs())
+	for c := range perOutput {
+		perOutput[c] = newGradientSums(len(n.layers), highest)
+	}
+	err := n.EachGradientSums(data, highest, memory, func(_, c int, s *GradientSums) { perOutput[c].add(s) })
+	if err != nil {
+		return nil, err
+	}
+	total := newGradientSums(len(n.layers), highest)
+	for c := range perOutput {
+		total.add(&perOutput[c])
+	}
+	moments := make([]Moments, len(orders))
+	for j, k := range orders {
+		moments[j] = n.momentsOf(&total, k, data.N)
+	}
+	return moments, nil
+}
+
+// momentsOf divides the sums of order k over all samples and outputs by the
+// number of samples.
+func (n *Network[T]) momentsOf(total *GradientSums, k, samples int) Moments {
+	scale := 1 / float64(samples)
+	m := Moments{K: k, SumX: total.Input[k-1] * scale}
+	for l, layer := range n.layers {
+		share := LayerMoment{Name: layer.name, SumWeight: total.Weight[l][k-1] * scale, SumBias: total.Bias[l][k-1] * scale}
+		m.SumW += share.SumWeight + share.SumBias
+		m.Layers = append(m.Layers, share)
+	}
+	m.SumW1, m.SumDelta = m.Layers[0].SumWeight, m.Layers[0].SumBias
+	return m
+}

@@ -1,0 +1,64 @@
+package rundir
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
+// Point is one training of a grid: everything that determines the weights, and
+// nothing else.
+type Point struct {
+	Dataset      Dataset `yaml:"dataset" json:"dataset"`
+	Model        Model   `yaml:"model" json:"model"`
+	Loss         string  `yaml:"loss" json:"loss"`
+	SGD          SGD     `yaml:"sgd" json:"sgd"`
+	Stop         Stop    `yaml:"stop" json:"stop"`
+	Method       string  `yaml:"method" json:"method"`
+	LearningRate float64 `yaml:"learning_rate" json:"learning_rate"`
+	BatchSize    int     `yaml:"batch_size" json:"batch_size"`
+	Repetition   int     `yaml:"repetition" json:"repetition"`
+	Seed         uint64  `yaml:"seed" json:"seed"`
+}
+
+// Points returns the grid's points in the order of the results: by method,
+// learning rate, batch size and repetition as the configuration lists them.
+// Repetitions count from 1.
+func (c Config) Points() []Point {
+	var ps []Point
+	for _, method := range c.Grid.Method {
+		for _, lr := range c.Grid.LearningRate {
+			for _, b := range c.Grid.BatchSize {
+				for rep := range c.Repetitions {
+					ps = append(ps, Point{
+						Dataset: c.Dataset, Model: c.Model, Loss: c.Loss, SGD: c.SGD, Stop: c.Stop,
+						Method: method, LearningRate: lr, BatchSize: b, Repetition: rep + 1, Seed: c.Seed,
+					})
+				}
+			}
+		}
+	}
+	return ps
+}
+
+// Hash identifies the weights that the point leads to: 12 hexadecimal digits of
+// the SHA-256 of its JSON form.
+func (p Point) Hash() string {
+	js, err := json.Marshal(p)
+	if err != nil {
+		panic("rundir: a point is not JSON: " + err.Error())
+	}
+	sum := sha256.Sum256(js)
+	return hex.EncodeToString(sum[:6])
+}
+
+// Name is the name of the point's folder: readable axes and the hash.
+func (p Point) Name() string {
+	name := fmt.Sprintf("lr=%s,batch=%d,rep=%d-%s", strconv.FormatFloat(p.LearningRate, 'g', -1, 64), p.BatchSize, p.Repetition, p.Hash())
+	if p.Method != "sgd" {
+		name = "method=" + p.Method + "," + name
+	}
+	return name
+}

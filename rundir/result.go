@@ -1,0 +1,133 @@
+package rundir
+
+import (
+	"encoding/json"
+	"math"
+)
+
+// Format is the version of every JSON file that this package writes.
+const Format = 1
+
+// Number is a float64 that is written as null when it is not finite, since JSON
+// has no word for that; null is read back as NaN.
+type Number float64
+
+// MarshalJSON writes the shortest decimal that reads back exactly.
+func (v Number) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(v))
+}
+
+// UnmarshalJSON reads a number or null.
+func (v *Number) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*v = Number(math.NaN())
+		return nil
+	}
+	return json.Unmarshal(b, (*float64)(v))
+}
+
+// Result is what is known about one trained network: result.json of a point and
+// the JSON of an audit. A section that was not computed is null, with the
+// reason in Warnings.
+type Result struct {
+	Format     int        `json:"format"`
+	Model      ModelInfo  `json:"model"`
+	Data       DataInfo   `json:"data"`
+	Convention Convention `json:"convention"`
+	Fit        Fit        `json:"fit"`
+	Moments    []Moment   `json:"moments"`
+	// Curvature is that of the configured loss at interpolation (Gauss–Newton).
+	Curvature *Curvature `json:"curvature"`
+	// Training says how the weights came about; null in an audit.
+	Training *Training `json:"training"`
+	Warnings []string  `json:"warnings"`
+	// MeasuredModel is the SHA-256 of the model.safetensors that was measured,
+	// and MeasuredOrders the orders that were asked for.
+	MeasuredModel  string `json:"measured_model"`
+	MeasuredOrders []int  `json:"measured_orders"`
+}
+
+// ModelInfo is the size of a network: w parameters, d inputs, c outputs.
+type ModelInfo struct {
+	Parameters int        `json:"parameters"`
+	Inputs     int        `json:"inputs"`
+	Outputs    int        `json:"outputs"`
+	FirstLayer FirstLayer `json:"first_layer"`
+}
+
+// FirstLayer describes W₁: rows×cols, and whether positions share its weights.
+type FirstLayer struct {
+	Kind   string `json:"kind"`
+	Rows   int    `json:"rows"`
+	Cols   int    `json:"cols"`
+	Shared bool   `json:"shared"`
+}
+
+// DataInfo is the data that a result refers to.
+type DataInfo struct {
+	Samples int `json:"samples"`
+	// MinNorm maps "2k" to min_i ‖x_i‖_{2k} after preprocessing.
+	MinNorm map[string]Number `json:"min_norm"`
+}
+
+// Convention is what a reader must know to compare numbers.
+type Convention struct {
+	Loss                  string `json:"loss"`
+	EffectiveLearningRate Number `json:"effective_learning_rate"`
+	Sampling              string `json:"sampling"`
+	Preprocessing         string `json:"preprocessing"`
+	Precision             string `json:"precision"`
+	Units                 string `json:"units"`
+}
+
+// Fit says how well the training targets are met. RelativeLoss is
+// Σ‖f−y‖²/Σ‖y‖²; the solution interpolates when that is at most 1e-3.
+type Fit struct {
+	Loss         Number `json:"loss"`
+	RelativeLoss Number `json:"relative_loss"`
+	MaxResidual  Number `json:"max_residual"`
+	Interpolates bool   `json:"interpolates"`
+}
+
+// Moment holds the moments of order 2k of the outputs' gradients:
+// sum_W = (1/n) Σ_i Σ_outputs Σ_parameters g^{2k}, g_W = sum_W^{1/2k}; x is the
+// input, W1 the first layer's weights, delta its pre-activations.
+type Moment struct {
+	K      int           `json:"k"`
+	GW     Number        `json:"g_W"`
+	GX     Number        `json:"g_x"`
+	GW1    Number        `json:"g_W1"`
+	GDelta Number        `json:"g_delta"`
+	SumW   Number        `json:"sum_W"`
+	SumX   Number        `json:"sum_x"`
+	Layers []LayerMoment `json:"layers"`
+}
+
+// LayerMoment is a layer's share of sum_W.
+type LayerMoment struct {
+	Name      string `json:"name"`
+	SumWeight Number `json:"sum_weight"`
+	SumBias   Number `json:"sum_bias"`
+}
+
+// Curvature is that of the configured loss. Trace = (1/n) Σ_i ‖a_i‖², times 2/c
+// for mse.
+type Curvature struct {
+	Trace         Number  `json:"trace"`
+	LambdaMax     *Number `json:"lambda_max"`
+	NonUniformity *Number `json:"non_uniformity"`
+}
+
+// Training is how a point's training ended.
+type Training struct {
+	// Status is "finished" or "diverged".
+	Status        string `json:"status"`
+	Steps         int    `json:"steps"`
+	TrainLoss     Number `json:"train_loss"`
+	TrainAccuracy Number `json:"train_accuracy"`
+	TestLoss      Number `json:"test_loss"`
+	TestAccuracy  Number `json:"test_accuracy"`
+}

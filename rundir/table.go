@@ -1,0 +1,236 @@
+package rundir
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"math"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// column is one column of an index: its name and its value for a record, one of
+// string, int, uint64, float64, bool, or nil where it does not apply.
+type column struct {
+	name  string
+	kind  reflect.Type
+	value func(Record) any
+}
+
+var (
+	textType    = reflect.TypeFor[string]()
+	integerType = reflect.TypeFor[int64]()
+	seedType    = reflect.TypeFor[uint64]()
+	numberType  = reflect.TypeFor[float64]()
+	truthType   = reflect.TypeFor[bool]()
+)
+
+// resultColumns are those of results.csv, for the union of the measured orders.
+func resultColumns(records []Record) []column {
+	training := func(f func(*Training) any) func(Record) any {
+		return func(r Record) any {
+			if r.Result == nil || r.Result.Training == nil {
+				return nil
+			}
+			return f(r.Result.Training)
+		}
+	}
+	result := func(f func(*Result) any) func(Record) any {
+		return func(r Record) any {
+			if r.Result == nil {
+				return nil
+			}
+			return f(r.Result)
+		}
+	}
+	columns := []column{
+		{"point", textType, func(r Record) any { return r.Name }},
+		{"method", textType, func(r Record) any { return r.Point.Method }},
+		{"learning_rate", numberType, func(r Record) any { return r.Point.LearningRate }},
+		{"effective_learning_rate", numberType, result(func(r *Result) any { return number(r.Convention.EffectiveLearningRate) })},
+		{"batch_size", integerType, func(r Record) any { return int64(r.Point.BatchSize) }},
+		{"repetition", integerType, func(r Record) any { return int64(r.Point.Repetition) }},
+		{"seed", seedType, func(r Record) any { return r.Point.Seed }},
+		{"status", textType, func(r Record) any { return r.Outcome() }},
+		{"steps", integerType, training(func(t *Training) any { return int64(t.Steps) })},
+		{"train_loss", numberType, training(func(t *Training) any { return number(t.TrainLoss) })},
+		{"train_accuracy", numberType, training(func(t *Training) any { return number(t.TrainAccuracy) })},
+		{"test_loss", numberType, training(func(t *Training) any { return number(t.TestLoss) })},
+		{"test_accuracy", numberType, training(func(t *Training) any { return number(t.TestAccuracy) })},
+		{"interpolates", truthType, result(func(r *Result) any { return r.Fit.Interpolates })},
+	}
+	for _, k := range ordersOf(records) {
+		moment := func(f func(Moment) Number) func(Record) any {
+			return result(func(r *Result) any {
+				if i := slices.IndexFunc(r.Moments, func(m Moment) bool { return m.K == k }); i >= 0 {
+					return number(f(r.Moments[i]))
+				}
+				return nil
+			})
+		}
+		columns = append(columns,
+			column{fmt.Sprintf("g_W_%d", k), numberType, moment(func(m Moment) Number { return m.GW })},
+			column{fmt.Sprintf("g_x_%d", k), numberType, moment(func(m Moment) Number { return m.GX })},
+			column{fmt.Sprintf("g_W1_%d", k), numberType, moment(func(m Moment) Number { return m.GW1 })})
+	}
+	curvature := func(f func(*Curvature) *Number) func(Record) any {
+		return result(func(r *Result) any {
+			if r.Curvature == nil || f(r.Curvature) == nil {
+				return nil
+			}
+			return number(*f(r.Curvature))
+		})
+	}
+	columns = append(columns,
+		column{"trace", numberType, curvature(func(c *Curvature) *Number { return &c.Trace })},
+		column{"lambda_max", numberType, curvature(func(c *Curvature) *Number { return c.LambdaMax })},
+		column{"non_uniformity", numberType, curvature(func(c *Curvature) *Number { return c.NonUniformity })})
+	// Part of the format, empty as long as no point's stability was decided.
+	none := func(Record) any { return nil }
+	for _, name := range []string{"eta_mean", "eta_var", "eta_var_lower", "eta_var_upper"} {
+		columns = append(columns, column{name, numberType, none})
+	}
+	return append(columns, column{"stable_2", truthType, none})
+}
+
+// Outcome is "finished", "diverged", "failed", or the state of a point without
+// a result: what the results call its status.
+func (r Record) Outcome() string {
+	if r.Result != nil && r.Result.Training != nil {
+		return r.Result.Training.Status
+	}
+	if r.Status.State == Failed {
+		return string(Failed)
+	}
+	return string(Pending)
+}
+
+func ordersOf(records []Record) []int {
+	var orders []int
+	for _, r := range records {
+		if r.Result != nil {
+			for _, m := range r.Result.Moments {
+				orders = append(orders, m.K)
+			}
+		}
+	}
+	slices.Sort(orders)
+	return slices.Compact(orders)
+}
+
+// number is a float64, or nil where there is none.
+func number(v Number) any {
+	if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+		return nil
+	}
+	return float64(v)
+}
+
+// runtimeColumns are those of runtime.csv: what differs from run to run.
+var runtimeColumns = []column{
+	{"point", textType, func(r Record) any { return r.Name }},
+	{"state", textType, func(r Record) any { return string(r.Status.State) }},
+	{"seconds", numberType, func(r Record) any { return r.Status.Seconds }},
+	{"steps", integerType, func(r Record) any { return int64(r.Status.Steps) }},
+	{"attempts", integerType, func(r Record) any { return int64(r.Status.Attempts) }},
+	{"host", textType, func(r Record) any { return r.Status.Host }},
+	{"version", textType, func(r Record) any { return r.Status.Version }},
+	{"kernel", textType, func(r Record) any { return r.Status.Kernel }},
+	{"error", textType, func(r Record) any { return r.Status.Error }},
+}
+
+// WriteIndexes rebuilds results.csv, results.parquet and runtime.csv from the
+// points. A results row holds nothing that depends on how often or where the
+// point was run.
+func (d *Dir) WriteIndexes() error {
+	records, err := d.Records()
+	if err != nil {
+		return err
+	}
+	columns := resultColumns(records)
+	table, err := encodeParquet(columns, records)
+	if err != nil {
+		return fmt.Errorf("results.parquet: %w", err)
+	}
+	for _, f := range []struct {
+		name string
+		data []byte
+	}{
+		{"results.csv", encodeCSV(columns, records)},
+		{"results.parquet", table},
+		{"runtime.csv", encodeCSV(runtimeColumns, records)},
+	} {
+		if err := WriteFile(filepath.Join(d.Path, f.name), f.data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encodeCSV writes floats as the shortest decimals that read back exactly, and
+// missing values as empty cells.
+func encodeCSV(columns []column, records []Record) []byte {
+	var buf bytes.Buffer
+	w := csv.NewWriter(&buf)
+	line := make([]string, len(columns))
+	for i, c := range columns {
+		line[i] = c.name
+	}
+	w.Write(line)
+	for _, r := range records {
+		for i, c := range columns {
+			line[i] = cell(c.value(r))
+		}
+		w.Write(line)
+	}
+	w.Flush() // a bytes.Buffer takes every write
+	return buf.Bytes()
+}
+
+func cell(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// encodeParquet writes every column as optional, in the order given: a struct
+// type made at run time keeps the order, which a parquet.Group would sort.
+func encodeParquet(columns []column, records []Record) ([]byte, error) {
+	fields := make([]reflect.StructField, len(columns))
+	for i, c := range columns {
+		fields[i] = reflect.StructField{
+			Name: fmt.Sprintf("C%d", i),
+			Type: reflect.PointerTo(c.kind),
+			Tag:  reflect.StructTag(fmt.Sprintf(`parquet:"%s,optional"`, c.name)),
+		}
+	}
+	row := reflect.StructOf(fields)
+	var buf bytes.Buffer
+	w := parquet.NewWriter(&buf, parquet.SchemaOf(reflect.New(row).Interface()))
+	for _, r := range records {
+		v := reflect.New(row)
+		for i, c := range columns {
+			if x := c.value(r); x != nil {
+				p := reflect.New(c.kind)
+				p.Elem().Set(reflect.ValueOf(x))
+				v.Elem().Field(i).Set(p)
+			}
+		}
+		if err := w.Write(v.Interface()); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}

@@ -1,0 +1,207 @@
+package sgd
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"sobolev/internal/kernel"
+	"sobolev/nn"
+)
+
+// Config is one training.
+type Config struct {
+	LearningRate float64 // η, in units of Loss
+	BatchSize    int     // B
+	Iterations   int     // the largest number of steps
+	Sampling     Sampling
+	Loss         nn.Loss
+	// Momentum β keeps a velocity v ← βv + ∇L_S and steps by −ηv, as
+	// torch.optim.SGD does; 0 is plain SGD.
+	Momentum float64
+	// StopLoss ends the training when the loss over all data is at most this,
+	// StopAccuracy when the accuracy is at least this; 0 does not. Both are
+	// looked at once every ⌈n/B⌉ steps.
+	StopLoss, StopAccuracy float64
+	// HistoryEvery is the number of steps between rows of the history.
+	HistoryEvery int
+}
+
+// DivergenceFactor: a training has diverged when a batch loss is not finite or
+// above this multiple of the initial loss over all data.
+const DivergenceFactor = 1e4
+
+// HistoryRow is the mean batch loss over the steps since the previous row.
+type HistoryRow struct {
+	Step      int
+	BatchLoss float64
+}
+
+// Outcome says how a training ended.
+type Outcome int
+
+const (
+	// Running: it can go on.
+	Running Outcome = iota
+	// Finished: the iterations are done, or a stop rule holds.
+	Finished
+	// Diverged: the loss exploded. That is a result, not an error.
+	Diverged
+)
+
+// Trainer is a training in progress.
+type Trainer[T kernel.Float] struct {
+	Config  Config
+	Network *nn.Network[T]
+
+	data      nn.Data[T]
+	draw      func(t int) []int // the batch of step t
+	ws        *nn.Workspace[T]
+	velocity  *nn.Gradient[T] // nil without momentum
+	evaluator *nn.Evaluator[T]
+	target    func(i int) []T // of row i of the current batch
+	batch     []int
+
+	step        int
+	outcome     Outcome
+	initialLoss float64
+	// Sums of batch losses since the last look at the stop rules, and since the
+	// last row of the history.
+	roundLoss, rowLoss float64
+	history            []HistoryRow
+}
+
+// NewTrainer prepares the training of net on data from its present parameters.
+// stream determines the batches.
+func NewTrainer[T kernel.Float](net *nn.Network[T], data nn.Data[T], cfg Config, stream uint64) (*Trainer[T], error) {
+	switch {
+	case !(cfg.LearningRate > 0) || math.IsInf(cfg.LearningRate, 0):
+		return nil, fmt.Errorf("learning rate %v is not a positive number", cfg.LearningRate)
+	case cfg.BatchSize < 1 || cfg.BatchSize > data.N:
+		return nil, fmt.Errorf("batch size %d is outside 1 … %d, the number of training samples", cfg.BatchSize, data.N)
+	case cfg.Iterations < 1:
+		return nil, fmt.Errorf("%d iterations; need at least 1", cfg.Iterations)
+	case cfg.HistoryEvery < 1:
+		return nil, fmt.Errorf("a history row every %d steps; need at least 1", cfg.HistoryEvery)
+	}
+	t := &Trainer[T]{
+		Config: cfg, Network: net, data: data,
+		draw:      NewSampler(cfg.Sampling, data.N, cfg.BatchSize, stream).Batch,
+		ws:        net.NewWorkspace(cfg.BatchSize),
+		evaluator: net.NewEvaluator(),
+	}
+	if cfg.Momentum != 0 {
+		t.velocity = net.NewGradient()
+	}
+	c := net.Outputs()
+	t.target = func(i int) []T { return t.data.Y[t.batch[i]*c : (t.batch[i]+1)*c] }
+	fit, err := t.evaluator.Fit(data, cfg.Loss)
+	if err != nil {
+		return nil, err
+	}
+	t.initialLoss = fit.Loss
+	return t, nil
+}
+
+// Steps returns the number of steps done.
+func (t *Trainer[T]) Steps() int { return t.step }
+
+// Outcome returns whether the training is running, finished or diverged.
+func (t *Trainer[T]) Outcome() Outcome { return t.outcome }
+
+// History returns the rows so far.
+func (t *Trainer[T]) History() []HistoryRow { return t.history }
+
+// Round returns the number of steps between two looks at the stop rules, ⌈n/B⌉.
+func (t *Trainer[T]) Round() int { return (t.data.N + t.Config.BatchSize - 1) / t.Config.BatchSize }
+
+// Run trains until the training ends, ctx is done or between returns an error;
+// it returns that error or ctx's. between is called after every Round of steps
+// and may save the state.
+func (t *Trainer[T]) Run(ctx context.Context, between func() error) error {
+	for t.outcome == Running {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := t.Step(); err != nil {
+			return err
+		}
+		if t.step%t.Round() == 0 && t.outcome == Running {
+			if err := between(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Step does one step of SGD and applies the rules for the end of training. It
+// does not allocate, but for the growth of the history.
+func (t *Trainer[T]) Step() error {
+	loss := t.descend()
+	t.step++
+	if !(loss <= DivergenceFactor*t.initialLoss) {
+		t.outcome = Diverged
+		return nil
+	}
+	t.roundLoss += loss
+	t.rowLoss += loss
+	if t.step%t.Config.HistoryEvery == 0 || t.step == t.Config.Iterations {
+		t.appendRow()
+	}
+	if t.step%t.Round() == 0 {
+		mean := t.roundLoss / float64(t.Round())
+		t.roundLoss = 0
+		if err := t.applyStopRules(mean); err != nil {
+			return err
+		}
+	}
+	if t.step == t.Config.Iterations {
+		t.outcome = Finished
+	}
+	return nil
+}
+
+func (t *Trainer[T]) appendRow() {
+	steps := t.step % t.Config.HistoryEvery
+	if steps == 0 {
+		steps = t.Config.HistoryEvery
+	}
+	t.history = append(t.history, HistoryRow{Step: t.step, BatchLoss: t.rowLoss / float64(steps)})
+	t.rowLoss = 0
+}
+
+// applyStopRules looks at the whole data only where the batches say that it is
+// worth it: a pass over the data costs a third of a round.
+func (t *Trainer[T]) applyStopRules(meanBatchLoss float64) error {
+	byLoss := t.Config.StopLoss > 0 && meanBatchLoss <= 2*t.Config.StopLoss
+	if !byLoss && t.Config.StopAccuracy <= 0 {
+		return nil
+	}
+	fit, err := t.evaluator.Fit(t.data, t.Config.Loss)
+	if err != nil {
+		return err
+	}
+	if byLoss && fit.Loss <= t.Config.StopLoss || t.Config.StopAccuracy > 0 && fit.Accuracy >= t.Config.StopAccuracy {
+		t.outcome = Finished
+	}
+	return nil
+}
+
+// descend draws the batch of the present step, moves the parameters and returns
+// the batch loss before the move.
+func (t *Trainer[T]) descend() float64 {
+	t.batch = t.draw(t.step)
+	d := t.Network.Inputs()
+	for i, sample := range t.batch {
+		t.Network.SetInput(t.ws, i, t.data.X[sample*d:(sample+1)*d])
+	}
+	eta := t.Config.LearningRate
+	if t.velocity == nil {
+		return t.Network.Descend(t.ws, t.Config.Loss, eta, t.target, len(t.batch))
+	}
+	t.velocity.Scale(T(t.Config.Momentum))
+	loss := t.Network.AddGradient(t.velocity, t.ws, t.Config.Loss, t.target, len(t.batch))
+	t.Network.Add(T(-eta), t.velocity)
+	return loss
+}
