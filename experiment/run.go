@@ -24,10 +24,6 @@ const (
 	modelFile      = "model.safetensors"
 )
 
-// checkpointInterval is the work that a kill -9 may cost. Writing the 3.6 MB of
-// the paper's network takes some ten milliseconds.
-const checkpointInterval = 5 * time.Second
-
 // Run brings one point to its result from wherever an earlier attempt left it:
 // nothing, a checkpoint, a trained model, or a result of another measurement.
 // progress is called now and then with the number of steps done. When ctx is
@@ -89,7 +85,7 @@ func (e *Experiment) trainPoint(ctx context.Context, d rundir.PointDir, t *sgd.T
 	saved := time.Now()
 	err := t.Run(ctx, func() error {
 		progress(t.Steps())
-		if time.Since(saved) < checkpointInterval {
+		if time.Since(saved) < e.checkpointInterval {
 			return nil
 		}
 		saved = time.Now()

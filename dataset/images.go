@@ -1,0 +1,93 @@
+package dataset
+
+import "context"
+
+// images is one part of a labelled set of byte images, as files hold it.
+type images struct {
+	pixels []uint8 // n×d
+	labels []int   // n original labels
+}
+
+// imageSource is a labelled image data set, ready to be drawn from.
+type imageSource struct {
+	name        string
+	shape       []int // channels, height, width
+	classes     []string
+	train, test images
+}
+
+// load draws the request's training and test sets.
+func (src imageSource) load(ctx context.Context, r Request) (train, test *Set, err error) {
+	p, err := r.Preprocessing.resolve(1./255, src.shape)
+	if err != nil {
+		return nil, nil, err
+	}
+	classes, err := r.classList(len(src.classes), src.name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if train, err = src.subset(ctx, src.train, r.rule(trainPart, classes), p); err != nil {
+		return nil, nil, err
+	}
+	if test, err = src.subset(ctx, src.test, r.rule(testPart, classes), p); err != nil {
+		return nil, nil, err
+	}
+	return train, test, nil
+}
+
+func (src imageSource) className(label int) string { return src.classes[label] }
+
+// subset draws from one part and preprocesses; p is resolved.
+func (src imageSource) subset(ctx context.Context, from images, rule drawRule, p Preprocessing) (*Set, error) {
+	index, err := rule.indices(from.labels, src.name, src.className)
+	if err != nil {
+		return nil, err
+	}
+	s := &Set{Name: src.name, Shape: src.shape, Outputs: len(rule.classes), Preprocessing: p, Index: index}
+	output := make([]int, len(src.classes))
+	for j, class := range rule.classes {
+		output[class] = j
+		s.Classes = append(s.Classes, src.classes[class])
+	}
+	d := s.Inputs()
+	channels, size := channelLayout(src.shape)
+	table := p.byteTable(channels)
+	s.X = make([]float32, len(index)*d)
+	s.Labels = make([]int, len(index))
+	for i, k := range index {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		s.Labels[i] = output[from.labels[k]]
+		row := s.X[i*d : (i+1)*d]
+		for j, b := range from.pixels[k*d : (k+1)*d] {
+			row[j] = table[j/size*256+int(b)]
+		}
+	}
+	s.Y = OneHot(s.Labels, s.Outputs)
+	return s, nil
+}
+
+// joinIDX makes images of an IDX file of pictures and one of labels, after
+// checking that they belong together.
+func joinIDX(pictures, labels *IDX, shape []int, classes int) (images, error) {
+	h, w := shape[1], shape[2]
+	if len(pictures.Dims) != 3 || pictures.Dims[1] != h || pictures.Dims[2] != w {
+		return images{}, malformed(pictures.Name, 4, "dimensions %v, want [n %d %d]", pictures.Dims, h, w)
+	}
+	if len(labels.Dims) != 1 {
+		return images{}, malformed(labels.Name, 4, "dimensions %v, want [n]", labels.Dims)
+	}
+	if n := pictures.Dims[0]; n != labels.Dims[0] {
+		return images{}, malformed(labels.Name, 4, "%d labels for the %d images of %s", labels.Dims[0], n, pictures.Name)
+	}
+	of := make([]int, len(labels.Data))
+	for i, l := range labels.Data {
+		of[i] = int(l)
+		if int(l) >= classes {
+			return images{}, malformed(labels.Name, labels.headerSize()+int64(i),
+				"label %d of sample %d, want 0 to %d", l, i, classes-1)
+		}
+	}
+	return images{pixels: pictures.Data, labels: of}, nil
+}
