@@ -41,5 +41,10 @@ func (l Loss) Scale(c int) float64 {
 }
 
 // EffectiveLearningRate returns the learning rate of HalfMSE that takes the same
-// steps as eta does with l (theory of Ma & Ying (2021) in the paper's loss).
-func (l Loss) EffectiveLearningRate(eta float64, c int) float64 { return eta * l.Scale(c) }
+// steps as eta does with l: 2η/c or η.
+func (l Loss) EffectiveLearningRate(eta float64, c int) float64 {
+	if l == MSE {
+		return 2 * eta / float64(c)
+	}
+	return eta
+}
