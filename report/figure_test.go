@@ -1,0 +1,135 @@
+package report
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sobolev/rundir"
+)
+
+func TestFiguresOfOddRuns(t *testing.T) {
+	none := []string{"all diverged", "nothing trained", "all failed", "no moments", "no records"}
+	for name, r := range oddRuns() {
+		figs := r.figures()
+		if empty := slices.Contains(none, name); empty != (len(figs) == 0) {
+			t.Errorf("%s: %d figures", name, len(figs))
+		}
+		// The letters and lines are the same in all formats; drawing twice as
+		// SVG is enough for most, and one of each kind is drawn in all.
+		for _, f := range figs {
+			for _, format := range formats {
+				if format != "svg" && (name != "zero and infinite" || !strings.HasSuffix(f.name, "k1")) {
+					continue
+				}
+				data, err := f.render(format)
+				if err != nil || len(data) < 500 {
+					t.Errorf("%s: %s.%s: %d bytes, %v", name, f.name, format, len(data), err)
+				}
+				if format == "svg" && (bytes.Contains(data, []byte("NaN")) || bytes.Contains(data, []byte("Inf"))) {
+					t.Errorf("%s: %s has a coordinate that is no number", name, f.name)
+				}
+			}
+		}
+	}
+}
+
+func TestFromDisk(t *testing.T) {
+	cfg := gridConfig([]float64{0.05, 0.1, 0.2}, []int{20}, 2)
+	rs := records(cfg)
+	for i := range rs {
+		rs[i].Result.Moments = rs[i].Result.Moments[:1] // fewer figures: they take the time here
+	}
+	dir := onDisk(t, cfg, rs)
+	r, err := Build(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.curves) != 6 {
+		t.Errorf("%d training curves, want 6", len(r.curves))
+	}
+	out := filepath.Join(t.TempDir(), "figures")
+	paths, err := r.WriteFigures(out, []string{"svg", "pdf", "png"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := map[string][]byte{}
+	for _, p := range paths {
+		if first[p], err = os.ReadFile(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"figure1-k1", "learning-rate-k1", "test-accuracy", "training"} {
+		for _, format := range formats {
+			if first[filepath.Join(out, name+"."+format)] == nil {
+				t.Errorf("no %s.%s among %v", name, format, paths)
+			}
+		}
+	}
+	for p, prefix := range map[string]string{"svg": "<?xml", "pdf": "%PDF-", "png": "\x89PNG"} {
+		if b := first[filepath.Join(out, "figure1-k1."+p)]; !bytes.HasPrefix(b, []byte(prefix)) {
+			t.Errorf("figure1-k1.%s begins with %q", p, b[:min(8, len(b))])
+		}
+	}
+
+	again, err := Build(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.WriteFigures(out, []string{"svg", "pdf", "png"}); err != nil {
+		t.Fatal(err)
+	}
+	for p, b := range first {
+		if now, err := os.ReadFile(p); err != nil || !bytes.Equal(b, now) {
+			t.Errorf("%s is not the same when drawn again (%v)", filepath.Base(p), err)
+		}
+	}
+	page := filepath.Join(out, "report.html")
+	if err := r.WriteHTML(page); err != nil {
+		t.Fatal(err)
+	}
+	written, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := again.HTML(); err != nil || !bytes.Equal(written, b) {
+		t.Errorf("the page is not the same when made again (%v)", err)
+	}
+}
+
+func TestUnknownFormat(t *testing.T) {
+	r := fromRecords(gridConfig([]float64{0.1}, []int{20}, 1), nil, false, fewDraws)
+	paths, err := r.WriteFigures(t.TempDir(), []string{"svg", "gif"})
+	if err == nil || len(paths) != 0 || !strings.Contains(err.Error(), `"gif"`) || !strings.Contains(err.Error(), "svg, pdf, png") {
+		t.Errorf("%v, %v", paths, err)
+	}
+}
+
+func TestThin(t *testing.T) {
+	var rows []rundir.HistoryRow
+	for step := int64(0); step <= 200_000; step++ {
+		rows = append(rows, rundir.HistoryRow{Step: step, BatchLoss: 1 / float64(step+1)})
+	}
+	rows[7].BatchLoss, rows[8].BatchLoss, rows[9].BatchLoss = math.NaN(), math.Inf(1), 0
+	c := thin(rows)
+	if len(c.steps) > curveBins || len(c.steps) < curveBins/2 {
+		t.Errorf("%d points", len(c.steps))
+	}
+	for i := range c.steps {
+		if i > 0 && !(c.steps[i] > c.steps[i-1]) || !near(c.loss[i]*c.steps[i], 1, 0.5) {
+			t.Errorf("point %d: step %v, loss %v", i, c.steps[i], c.loss[i])
+		}
+	}
+	for _, rows := range [][]rundir.HistoryRow{nil, {{Step: 0, BatchLoss: 1}}, {{Step: 1, BatchLoss: math.NaN()}}} {
+		if c := thin(rows); len(c.steps) != 0 {
+			t.Errorf("%v gives %v", rows, c)
+		}
+	}
+	if c := thin([]rundir.HistoryRow{{Step: 1, BatchLoss: 2}}); len(c.steps) != 1 || c.loss[0] != 2 {
+		t.Errorf("one row gives %+v", c)
+	}
+}
