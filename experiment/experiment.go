@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"sobolev/dataset"
@@ -67,24 +68,35 @@ func New(ctx context.Context, cfg rundir.Config, opt Options) (*Experiment, erro
 	if test != nil {
 		e.test, e.hasTest = dataOf(test), true
 	}
-	for _, b := range cfg.Grid.BatchSize {
+	return e, e.check()
+}
+
+// check returns a *rundir.ValueError for what does not fit the data or the memory.
+func (e *Experiment) check() error {
+	cfg := e.config
+	for i, b := range cfg.Grid.BatchSize {
 		if b > e.train.N {
-			return nil, configError("grid.batch_size: %d is above %d, the number of training samples of %s", b, e.train.N, cfg.Dataset.Name)
+			return &rundir.ValueError{Key: fmt.Sprintf("grid.batch_size[%d]", i),
+				Problem: fmt.Sprintf("%d is above %d, the number of training samples of %s", b, e.train.N, cfg.Dataset.Name)}
 		}
 	}
 	if cfg.Stop.Accuracy > 0 && !e.train.Classification {
-		return nil, configError("stop.accuracy: %s has no classes; stop by stop.loss or sgd.iterations", cfg.Dataset.Name)
+		return &rundir.ValueError{Key: "stop.accuracy",
+			Problem: fmt.Sprintf("%s has no classes; stop by stop.loss or sgd.iterations", cfg.Dataset.Name)}
 	}
-	return e, nil
-}
-
-// A ConfigError is a configuration that does not fit its data.
-type ConfigError struct{ Problem string }
-
-func (e *ConfigError) Error() string { return e.Problem }
-
-func configError(format string, args ...any) error {
-	return &ConfigError{Problem: fmt.Sprintf(format, args...)}
+	// Parameters, velocity, a checkpoint and its encoding, in float32.
+	const bytesPerParameter = 4 * 4
+	w, in := 0.0, float64(e.inputs)
+	for _, m := range append(slices.Clone(cfg.Model.Hidden), e.outputs) {
+		w += float64(m) * (in + 1)
+		in = float64(m)
+	}
+	if w*bytesPerParameter > float64(e.memory) {
+		return &rundir.ValueError{Key: "model.hidden",
+			Problem: fmt.Sprintf("%.3g parameters need about %.3g MB for each point that runs at once; the limit is %.3g MB (--memory, -j)",
+				w, w*bytesPerParameter/1e6, float64(e.memory)/1e6)}
+	}
+	return nil
 }
 
 // KernelName says which implementation of the arithmetic runs; results of

@@ -303,7 +303,7 @@ func TestNewRefuses(t *testing.T) {
 		change func(*rundir.Config)
 		want   string
 	}{
-		{"batch larger than n", func(c *rundir.Config) { c.Grid.BatchSize = []int{10, 31} }, "grid.batch_size: 31 is above 30"},
+		{"batch larger than n", func(c *rundir.Config) { c.Grid.BatchSize = []int{10, 31} }, "grid.batch_size[1]: 31 is above 30"},
 		{"unknown data", func(c *rundir.Config) { c.Dataset.Name = "mnist" }, `dataset.name: "mnist" is not known`},
 		{"class outside range", func(c *rundir.Config) { c.Dataset.Classes = []int{0, 11} }, "class"},
 		{"accuracy of a function", func(c *rundir.Config) {

@@ -33,9 +33,6 @@ func (e *Experiment) Run(ctx context.Context, d rundir.PointDir, progress func(s
 	if done || err != nil {
 		return err
 	}
-	if err := d.Prepare(); err != nil {
-		return err
-	}
 	t, err := e.newTrainer(d.Point)
 	if err != nil {
 		return err
@@ -47,15 +44,17 @@ func (e *Experiment) Run(ctx context.Context, d rundir.PointDir, progress func(s
 	if err != nil {
 		return err
 	}
+	// The model has taken the checkpoint's place. Removed before the result
+	// appears: nobody looks at a point again that has one.
+	if err := removeIfThere(d.File(checkpointFile)); err != nil {
+		return err
+	}
 	progress(end.steps)
 	result, err := e.measure(t.Network, d.Point, end)
 	if err != nil {
 		return err
 	}
-	if err := d.WriteResult(result); err != nil {
-		return err
-	}
-	return removeIfThere(d.File(checkpointFile))
+	return d.WriteResult(result)
 }
 
 // Done returns whether the point has a result of what the configuration asks to

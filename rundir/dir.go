@@ -1,17 +1,23 @@
 package rundir
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
+)
+
+const (
+	experimentFile = "experiment.yaml"
+	lockFile       = ".lock"
+	pointsFolder   = "points"
 )
 
 // Dir is the directory of one run.
@@ -24,17 +30,17 @@ type Dir struct {
 // Create opens path for running cfg (resolved): it makes the directory, or
 // accepts one of the same experiment, whose grid, repetitions, name and measure
 // may differ. It holds a lock until Close, so that two processes never write
-// the same run.
+// the same run. A directory that it refuses stays as it was.
 func Create(path string, cfg Config) (*Dir, error) {
-	if err := os.MkdirAll(filepath.Join(path, "points"), 0o755); err != nil {
+	if err := refuseForeign(path); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Join(path, pointsFolder), 0o755); err != nil {
 		return nil, fmt.Errorf("cannot make the run directory: %w; choose another with -o", err)
 	}
-	d := &Dir{Path: path, Config: cfg, lock: flock.New(filepath.Join(path, ".lock"))}
-	switch ok, err := d.lock.TryLock(); {
-	case err != nil:
-		return nil, fmt.Errorf("cannot lock the run directory %s: %w; choose another with -o", path, err)
-	case !ok:
-		return nil, fmt.Errorf("%s is in use by another sobolev process; wait for it or choose another directory with -o", path)
+	d := &Dir{Path: path, Config: cfg, lock: flock.New(filepath.Join(path, lockFile), flock.SetPermissions(0o644))}
+	if err := d.acquire(); err != nil {
+		return nil, err
 	}
 	if err := d.adopt(); err != nil {
 		d.Close()
@@ -43,58 +49,113 @@ func Create(path string, cfg Config) (*Dir, error) {
 	return d, nil
 }
 
+// refuseForeign returns an error for a path that has files but no experiment:
+// somebody's home folder is not a run.
+func refuseForeign(path string) error {
+	entries, err := os.ReadDir(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if info, serr := os.Stat(path); serr == nil && !info.IsDir() {
+		return fmt.Errorf("%s is a file, not a run directory; choose another with -o", path)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read the run directory: %w; choose another with -o", err)
+	}
+	foreign := ""
+	for _, e := range entries {
+		switch _, temporary := temporaryOf(e.Name()); {
+		case e.Name() == experimentFile:
+			return nil
+		case e.Name() != pointsFolder && e.Name() != lockFile && !temporary:
+			foreign = e.Name()
+		}
+	}
+	if foreign != "" {
+		return fmt.Errorf("%s has files (%s) but no %s: it is not a run directory; choose an empty or new one with -o", path, foreign, experimentFile)
+	}
+	return nil
+}
+
+// lockPatience outlasts an InUse of another process and the end of a process
+// that was just interrupted.
+const lockPatience = 500 * time.Millisecond
+
+func (d *Dir) acquire() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
+	defer cancel()
+	ok, err := d.lock.TryLockContext(ctx, lockPatience/20)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), err == nil && !ok:
+		return fmt.Errorf("%s is in use by another sobolev process; wait for it or choose another directory with -o", d.Path)
+	case err != nil:
+		return fmt.Errorf("cannot lock the run directory %s: %w; choose another with -o", d.Path, err)
+	}
+	return nil
+}
+
+// InUse says whether a process has the run open for writing. A point that is
+// Running in a directory that is not in use was interrupted.
+func (d *Dir) InUse() bool {
+	probe := flock.New(filepath.Join(d.Path, lockFile), flock.SetFlag(os.O_RDONLY))
+	free, err := probe.TryRLock()
+	if err != nil {
+		return false // no lock file: nobody has ever run it
+	}
+	if free {
+		probe.Close()
+	}
+	return !free
+}
+
 // adopt checks the experiment that is already there, and writes ours.
 func (d *Dir) adopt() error {
 	there, err := Open(d.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := d.refuseForeign(); err != nil {
-			return err
-		}
 	case err != nil:
 		return err
 	default:
-		if key, was, is := difference(there.Config, d.Config); key != "" {
-			return fmt.Errorf("%s holds another experiment: %s is %s there and %s here; choose another directory with -o", d.Path, key, was, is)
+		if diff := difference(there.Config, d.Config); diff != "" {
+			return fmt.Errorf("%s holds another experiment: %s; choose another directory with -o", d.Path, diff)
 		}
 	}
 	if err := d.removeTemporary(); err != nil {
 		return err
 	}
+	name := filepath.Join(d.Path, experimentFile)
 	out, err := yaml.Marshal(d.Config)
-	if err != nil {
-		return fmt.Errorf("experiment.yaml: %w", err)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", name, err)
+	case len(out) > maxText:
+		return fmt.Errorf("the resolved configuration has %d bytes, above the limit of %d; make several runs of it", len(out), maxText)
 	}
-	return WriteFile(filepath.Join(d.Path, "experiment.yaml"), out)
+	return WriteFile(name, out)
 }
 
-// refuseForeign returns an error for a directory that has files but no
-// experiment: somebody's home folder is not a run.
-func (d *Dir) refuseForeign() error {
-	entries, err := os.ReadDir(d.Path)
+// removeTemporary deletes what an interrupted writer left. It spares young files
+// of a report: that is drawn without the lock, perhaps at this moment.
+func (d *Dir) removeTemporary() error {
+	left, err := filepath.Glob(filepath.Join(escapeGlob(d.Path), ".*"))
+	for _, pattern := range []string{"points/*/.*", "figures/.*"} {
+		more, gerr := filepath.Glob(filepath.Join(escapeGlob(d.Path), pattern))
+		left, err = append(left, more...), errors.Join(err, gerr)
+	}
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if e.Name() != "points" && !strings.HasPrefix(e.Name(), ".") {
-			return fmt.Errorf("%s has files (%s) but no experiment.yaml: it is not a run directory; choose an empty or new one with -o", d.Path, e.Name())
+	for _, path := range left {
+		target, ok := temporaryOf(filepath.Base(path))
+		if !ok {
+			continue
 		}
-	}
-	return nil
-}
-
-// removeTemporary deletes what an interrupted writer left. Only the holder of
-// the lock may do so.
-func (d *Dir) removeTemporary() error {
-	for _, pattern := range []string{".*.yaml*", ".*.csv*", ".*.parquet*", "points/*/.*"} {
-		left, err := filepath.Glob(filepath.Join(escapeGlob(d.Path), pattern))
-		if err != nil {
+		drawn := target == "report.html" || filepath.Base(filepath.Dir(path)) == "figures"
+		if info, err := os.Stat(path); drawn && err == nil && time.Since(info.ModTime()) < time.Hour {
+			continue
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
-		}
-		for _, f := range left {
-			if err := os.Remove(f); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
@@ -107,18 +168,17 @@ func escapeGlob(path string) string {
 // Open reads an existing run without locking it. A missing experiment.yaml is
 // fs.ErrNotExist.
 func Open(path string) (*Dir, error) {
-	name := filepath.Join(path, "experiment.yaml")
+	name := filepath.Join(path, experimentFile)
 	data, err := os.ReadFile(name)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s is not a run directory: %w", path, err)
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the run: %w", err)
 	}
-	cfg, err := ParseConfig(name, data)
+	cfg, err := Source{Name: name, Text: data}.Config()
 	if err != nil {
 		return nil, err
-	}
-	cfg, err = cfg.Resolve()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return &Dir{Path: path, Config: cfg}, nil
 }
@@ -131,29 +191,6 @@ func (d *Dir) Close() error {
 	return d.lock.Unlock()
 }
 
-// difference returns the first key, with both values, in which the weights of
-// two experiments' points would differ at equal η, B and repetition.
-func difference(a, b Config) (key, was, is string) {
-	fixed := func(c Config) []any { return []any{c.Dataset, c.Model, c.Loss, c.SGD, c.Stop, c.Seed} }
-	names := []string{"dataset", "model", "loss", "sgd", "stop", "seed"}
-	bs := fixed(b)
-	for i, v := range fixed(a) {
-		was, is := asJSON(v), asJSON(bs[i])
-		if was != is {
-			return names[i], was, is
-		}
-	}
-	return "", "", ""
-}
-
-func asJSON(v any) string {
-	js, err := json.Marshal(v)
-	if err != nil {
-		panic("rundir: not JSON: " + err.Error())
-	}
-	return string(js)
-}
-
 // PointDir is the folder of one point.
 type PointDir struct {
 	Path  string
@@ -162,7 +199,7 @@ type PointDir struct {
 
 // Point returns the folder of p, which need not exist yet.
 func (d *Dir) Point(p Point) PointDir {
-	return PointDir{Path: filepath.Join(d.Path, "points", p.Name()), Point: p}
+	return PointDir{Path: filepath.Join(d.Path, pointsFolder, p.Name()), Point: p}
 }
 
 // File returns the path of a file of the point.
@@ -171,49 +208,11 @@ func (d PointDir) File(name string) string { return filepath.Join(d.Path, name) 
 // Prepare makes the folder and point.yaml.
 func (d PointDir) Prepare() error {
 	if err := os.MkdirAll(d.Path, 0o755); err != nil {
-		return err
+		return writeError(d.Path, err)
 	}
 	out, err := yaml.Marshal(d.Point)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", d.File(pointFile), err)
 	}
-	return WriteFile(d.File("point.yaml"), out)
-}
-
-// WriteFile places data at path whole or not at all: temporary file beside it,
-// fsync, rename.
-func WriteFile(path string, data []byte) error {
-	t, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(0o644))
-	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
-	}
-	defer t.Cleanup()
-	if _, err := t.Write(data); err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
-	}
-	if err := t.CloseAtomicallyReplace(); err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
-	}
-	return nil
-}
-
-// writeJSON places v as indented JSON.
-func writeJSON(path string, v any) error {
-	js, err := json.MarshalIndent(v, "", " ")
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return WriteFile(path, append(js, '\n'))
-}
-
-// readJSON reads path into v; a missing file is fs.ErrNotExist.
-func readJSON(path string, v any) error {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("%s: %w; delete the file to have it made again", path, err)
-	}
-	return nil
+	return WriteFile(d.File(pointFile), out)
 }

@@ -13,5 +13,5 @@
 //	DIR/results.csv, results.parquet, runtime.csv   indexes, rebuilt from the points
 //
 // Files appear by rename: a reader never sees half a file, and a process that
-// is killed leaves at worst a temporary file that the next Open removes.
+// is killed leaves at worst a temporary file that the next Create removes.
 package rundir

@@ -18,16 +18,22 @@ type HistoryRow struct {
 func (d PointDir) WriteHistory(rows []HistoryRow) error {
 	var buf bytes.Buffer
 	if err := parquet.Write(&buf, rows); err != nil {
-		return fmt.Errorf("%s: %w", d.File("history.parquet"), err)
+		return fmt.Errorf("%s: %w", d.File(historyFile), err)
 	}
-	return WriteFile(d.File("history.parquet"), buf.Bytes())
+	return WriteFile(d.File(historyFile), buf.Bytes())
 }
 
-// ReadHistory reads history.parquet.
-func (d PointDir) ReadHistory() ([]HistoryRow, error) {
-	rows, err := parquet.ReadFile[HistoryRow](d.File("history.parquet"))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", d.File("history.parquet"), err)
+// ReadHistory reads history.parquet; a point without one is fs.ErrNotExist.
+func (d PointDir) ReadHistory() (rows []HistoryRow, err error) {
+	path := d.File(historyFile)
+	defer func() {
+		// The library panics on some damaged files.
+		if r := recover(); r != nil {
+			rows, err = nil, fmt.Errorf("%s: damaged: %v", path, r)
+		}
+	}()
+	if rows, err = parquet.ReadFile[HistoryRow](path); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return rows, nil
 }

@@ -3,13 +3,17 @@ package rundir
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strconv"
 )
 
 // Point is one training of a grid: everything that determines the weights, and
 // nothing else.
+//
+// Its hash names folders that outlive this version of the program, so the fields,
+// their JSON names and their order are fixed. A field that is added here, or to a
+// type in here, has `omitzero` in its JSON tag, its zero is what the program did
+// before, and Resolve leaves it at zero.
 type Point struct {
 	Dataset      Dataset `yaml:"dataset" json:"dataset"`
 	Model        Model   `yaml:"model" json:"model"`
@@ -23,19 +27,23 @@ type Point struct {
 	Seed         uint64  `yaml:"seed" json:"seed"`
 }
 
+// point is what all points of c share.
+func (c Config) point() Point {
+	return Point{Dataset: c.Dataset, Model: c.Model, Loss: c.Loss, SGD: c.SGD, Stop: c.Stop, Seed: c.Seed}
+}
+
 // Points returns the grid's points in the order of the results: by method,
 // learning rate, batch size and repetition as the configuration lists them.
 // Repetitions count from 1.
 func (c Config) Points() []Point {
-	var ps []Point
+	ps := make([]Point, 0, len(c.Grid.Method)*len(c.Grid.LearningRate)*len(c.Grid.BatchSize)*c.Repetitions)
 	for _, method := range c.Grid.Method {
 		for _, lr := range c.Grid.LearningRate {
 			for _, b := range c.Grid.BatchSize {
 				for rep := range c.Repetitions {
-					ps = append(ps, Point{
-						Dataset: c.Dataset, Model: c.Model, Loss: c.Loss, SGD: c.SGD, Stop: c.Stop,
-						Method: method, LearningRate: lr, BatchSize: b, Repetition: rep + 1, Seed: c.Seed,
-					})
+					p := c.point()
+					p.Method, p.LearningRate, p.BatchSize, p.Repetition = method, lr, b, rep+1
+					ps = append(ps, p)
 				}
 			}
 		}
@@ -46,11 +54,7 @@ func (c Config) Points() []Point {
 // Hash identifies the weights that the point leads to: 12 hexadecimal digits of
 // the SHA-256 of its JSON form.
 func (p Point) Hash() string {
-	js, err := json.Marshal(p)
-	if err != nil {
-		panic("rundir: a point is not JSON: " + err.Error())
-	}
-	sum := sha256.Sum256(js)
+	sum := sha256.Sum256([]byte(asJSON(p)))
 	return hex.EncodeToString(sum[:6])
 }
 

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/goccy/go-yaml"
 )
 
 // Record is one point of a run and all that is known about it; Result is nil
@@ -23,17 +21,22 @@ type Record struct {
 }
 
 // Records reads every point of the run, sorted by (method, η, B, repetition).
+// They are those that have a folder: points that are no longer in the grid, but
+// none that was never started. A folder without point.yaml is no point. A damaged
+// file is an error, because a table with a hole would pass for the whole.
 func (d *Dir) Records() ([]Record, error) {
-	entries, err := os.ReadDir(filepath.Join(d.Path, "points"))
+	entries, err := os.ReadDir(filepath.Join(d.Path, pointsFolder))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var records []Record
 	for _, e := range entries {
-		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+		path := filepath.Join(d.Path, pointsFolder, e.Name())
+		// A link to a folder counts: people move big points to another disk.
+		if info, err := os.Stat(path); err != nil || !info.IsDir() || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		r, err := readRecord(filepath.Join(d.Path, "points", e.Name()))
+		r, err := readRecord(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // killed between the folder and its point.yaml
 		}
@@ -51,16 +54,16 @@ func (d *Dir) Records() ([]Record, error) {
 
 func readRecord(path string) (Record, error) {
 	r := Record{Name: filepath.Base(path)}
-	name := filepath.Join(path, "point.yaml")
+	name := filepath.Join(path, pointFile)
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return r, err
 	}
-	if err := yaml.UnmarshalWithOptions(data, &r.Point, yaml.DisallowUnknownField()); err != nil {
-		return r, positioned(name, err)
+	if err := readYAML(name, data, &r.Point); err != nil {
+		return r, fmt.Errorf("%w\nthe point was changed by hand or by a newer version; move its folder out of %s", err, pointsFolder)
 	}
 	if is := r.Point.Name(); is != r.Name {
-		return r, fmt.Errorf("%s describes the point %s; the file or the folder's name was changed by hand", name, is)
+		return r, fmt.Errorf("%s describes the point %s: the file or the folder's name was changed by hand; change it back or move the folder out of %s", name, is, pointsFolder)
 	}
 	d := PointDir{Path: path, Point: r.Point}
 	if r.Status, err = d.ReadStatus(); err != nil {
@@ -70,4 +73,29 @@ func readRecord(path string) (Record, error) {
 		return r, err
 	}
 	return r, nil
+}
+
+// Outcome is "finished", "diverged", "failed", or the state of a point without
+// a result: what the results call its status.
+func (r Record) Outcome() string {
+	if r.Result != nil && r.Result.Training != nil {
+		return r.Result.Training.Status
+	}
+	if r.Status.State == Failed {
+		return string(Failed)
+	}
+	return string(Pending)
+}
+
+// Standing is the Outcome with a word for points that have neither ended nor are
+// pending: "running", or "interrupted" in a run that is not in use (Dir.InUse).
+func (r Record) Standing(inUse bool) string {
+	outcome := r.Outcome()
+	switch {
+	case outcome != string(Pending) || r.Status.State != Running:
+		return outcome
+	case inUse:
+		return string(Running)
+	}
+	return "interrupted"
 }

@@ -1,9 +1,19 @@
 package rundir
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+)
+
+// The files of a point that this package writes.
+const (
+	pointFile   = "point.yaml"
+	statusFile  = "status.json"
+	resultFile  = "result.json"
+	historyFile = "history.parquet"
 )
 
 // State is where a point stands.
@@ -11,7 +21,8 @@ type State string
 
 // A point is pending until a worker takes it, and done when result.json says
 // how it ended; a diverged training is done. Failed means that an error stopped
-// it: it is tried again only on request.
+// it: it is tried again only on request. A process that is killed leaves its
+// points running; see Dir.InUse.
 const (
 	Pending State = "pending"
 	Running State = "running"
@@ -21,9 +32,11 @@ const (
 
 // Status is status.json: bookkeeping that does not influence any result.
 type Status struct {
-	Format   int     `json:"format"`
-	State    State   `json:"state"`
-	Error    string  `json:"error,omitempty"`
+	Format int    `json:"format"`
+	State  State  `json:"state"`
+	Error  string `json:"error,omitempty"`
+	// Attempts counts how often the point was taken up, and Seconds is the time
+	// of all attempts together.
 	Attempts int     `json:"attempts"`
 	Steps    int     `json:"steps"`
 	Seconds  float64 `json:"seconds"`
@@ -33,29 +46,50 @@ type Status struct {
 }
 
 // ReadStatus returns the point's status; a point that was never started is
-// pending.
+// pending. So is one whose status.json is damaged: that file decides nothing
+// but whether a failed point is tried again, and must not stop a run.
 func (d PointDir) ReadStatus() (Status, error) {
-	s := Status{Format: Format, State: Pending}
-	if err := readJSON(d.File("status.json"), &s); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return s, err
+	pending := Status{Format: Format, State: Pending}
+	data, err := os.ReadFile(d.File(statusFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return pending, nil
 	}
-	return s, nil
+	if err != nil {
+		return pending, err
+	}
+	var s Status
+	if err := json.Unmarshal(data, &s); err != nil || s.Format != Format {
+		return pending, nil
+	}
+	switch s.State {
+	case Pending, Running, Done, Failed:
+		return s, nil
+	}
+	return pending, nil
 }
 
 // WriteStatus places status.json.
 func (d PointDir) WriteStatus(s Status) error {
 	s.Format = Format
-	return writeJSON(d.File("status.json"), s)
+	return writeJSON(d.File(statusFile), s)
 }
 
-// ReadResult returns result.json; a point without one is fs.ErrNotExist.
+// ReadResult returns result.json; a point without one is fs.ErrNotExist. A
+// damaged one is an error that says so: it is never measured again, or read in
+// part, behind the user's back.
 func (d PointDir) ReadResult() (*Result, error) {
-	r := new(Result)
-	if err := readJSON(d.File("result.json"), r); err != nil {
+	path := d.File(resultFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
 		return nil, err
 	}
-	if r.Format != Format {
-		return nil, fmt.Errorf("%s: format %d, this program reads format %d", d.File("result.json"), r.Format, Format)
+	r := new(Result)
+	err = json.Unmarshal(data, r)
+	if err == nil && r.Format != Format {
+		err = fmt.Errorf("format %d; this program reads format %d", r.Format, Format)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; delete the file to have the point measured again", path, err)
 	}
 	return r, nil
 }
@@ -63,5 +97,5 @@ func (d PointDir) ReadResult() (*Result, error) {
 // WriteResult places result.json.
 func (d PointDir) WriteResult(r *Result) error {
 	r.Format = Format
-	return writeJSON(d.File("result.json"), r)
+	return writeJSON(d.File(resultFile), r)
 }

@@ -97,18 +97,6 @@ func resultColumns(records []Record) []column {
 	return append(columns, column{"stable_2", truthType, none})
 }
 
-// Outcome is "finished", "diverged", "failed", or the state of a point without
-// a result: what the results call its status.
-func (r Record) Outcome() string {
-	if r.Result != nil && r.Result.Training != nil {
-		return r.Result.Training.Status
-	}
-	if r.Status.State == Failed {
-		return string(Failed)
-	}
-	return string(Pending)
-}
-
 func ordersOf(records []Record) []int {
 	var orders []int
 	for _, r := range records {
@@ -122,12 +110,12 @@ func ordersOf(records []Record) []int {
 	return slices.Compact(orders)
 }
 
-// number is a float64, or nil where there is none.
+// number is a float64, or nil where there is none. A -0 is written as 0.
 func number(v Number) any {
 	if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 		return nil
 	}
-	return float64(v)
+	return float64(v) + 0
 }
 
 // runtimeColumns are those of runtime.csv: what differs from run to run.

@@ -67,7 +67,7 @@ func TestPresetsResolve(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cfg, err := readConfig(name, nil)
+		cfg, err := rundir.Source{Name: name, Text: text}.Config()
 		if err != nil {
 			t.Error(err)
 		}

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"sobolev/dataset"
@@ -58,7 +57,11 @@ On an existing directory it resumes; values added to the grid extend it; finishe
 
 // runGrid is the run command.
 func runGrid(ctx context.Context, arg string, opt runOptions, stdout, stderr io.Writer) error {
-	cfg, err := readConfig(arg, opt.set)
+	src, err := readSource(arg, opt.set)
+	if err != nil {
+		return usage(err)
+	}
+	cfg, err := src.Config()
 	if err != nil {
 		return usage(err)
 	}
@@ -74,7 +77,7 @@ func runGrid(ctx context.Context, arg string, opt runOptions, stdout, stderr io.
 	}
 	exp, err := experiment.New(ctx, cfg, experiment.Options{DataDir: opt.dataDir, Memory: memory / int64(opt.jobs)})
 	if err != nil {
-		return configurationError(err)
+		return dataError(src, err)
 	}
 	if opt.output == "" {
 		opt.output = filepath.Join("runs", cfg.Name)
@@ -113,46 +116,29 @@ func work(ctx context.Context, exp *experiment.Experiment, dir *rundir.Dir, opt 
 	return nil
 }
 
-// readConfig reads a preset or a file, applies --set and fills in defaults.
-func readConfig(arg string, set []string) (rundir.Config, error) {
-	text, name, err := readConfigText(arg)
-	if err != nil {
-		return rundir.Config{}, err
-	}
-	cfg, err := rundir.ParseConfig(name, text)
-	if err != nil {
-		return cfg, err
-	}
-	if cfg.Name == "" {
-		cfg.Name = strings.TrimSuffix(filepath.Base(name), filepath.Ext(name))
-	}
-	for _, s := range set {
-		if err := cfg.Set(s); err != nil {
-			return cfg, err
-		}
-	}
-	if cfg, err = cfg.Resolve(); err != nil {
-		return cfg, fmt.Errorf("%s: %w", name, err)
-	}
-	return cfg, nil
-}
-
-func readConfigText(arg string) (text []byte, name string, err error) {
+// readSource reads a preset or a file.
+func readSource(arg string, set []string) (rundir.Source, error) {
+	src := rundir.Source{Name: arg, Set: set}
+	var err error
 	if ext := filepath.Ext(arg); ext == ".yaml" || ext == ".yml" {
-		text, err = os.ReadFile(arg)
-		return text, arg, err
+		src.Text, err = os.ReadFile(arg)
+	} else {
+		src.Text, err = presets.Read(arg)
 	}
-	text, err = presets.Read(arg)
-	return text, "preset " + arg, err
+	return src, err
 }
 
-// configurationError gives an error of the configuration's data its exit
-// status: what the user wrote is wrong, unlike a file that cannot be read.
-func configurationError(err error) error {
+// dataError gives an error in what the configuration says about its data a
+// place in the source and the exit status of a wrong configuration, unlike a
+// data file that cannot be read.
+func dataError(src rundir.Source, err error) error {
 	var request *dataset.RequestError
-	var config *experiment.ConfigError
-	if errors.As(err, &request) || errors.As(err, &config) {
-		return usage(err)
+	if errors.As(err, &request) {
+		err = &rundir.ValueError{Key: "dataset." + request.Key, Problem: request.Problem}
+	}
+	var value *rundir.ValueError
+	if errors.As(err, &value) {
+		return usage(src.Locate(err))
 	}
 	return err
 }

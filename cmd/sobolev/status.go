@@ -31,14 +31,15 @@ func printStatus(path string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	counts := map[string]int{}
+	counts, inUse := map[string]int{}, dir.InUse()
 	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "point\tstatus\tsteps\tattempts\tseconds")
 	seen := map[string]bool{}
 	for _, r := range records {
-		counts[r.Outcome()]++
+		standing := r.Standing(inUse)
+		counts[standing]++
 		seen[r.Name] = true
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%.1f\n", r.Name, r.Outcome(), r.Status.Steps, r.Status.Attempts, r.Status.Seconds)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%.1f\n", r.Name, standing, r.Status.Steps, r.Status.Attempts, r.Status.Seconds)
 		if r.Status.Error != "" {
 			fmt.Fprintf(w, "\t%s\n", r.Status.Error)
 		}
@@ -51,8 +52,12 @@ func printStatus(path string, stdout io.Writer) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	for _, s := range []string{"finished", "diverged", string(rundir.Failed), string(rundir.Pending)} {
-		fmt.Fprintf(stdout, "%s: %d  ", s, counts[s])
+	separator := ""
+	for _, s := range []string{"finished", "diverged", "failed", "running", "interrupted", "pending"} {
+		if counts[s] > 0 {
+			fmt.Fprintf(stdout, "%s%s: %d", separator, s, counts[s])
+			separator = ", "
+		}
 	}
 	_, err = fmt.Fprintln(stdout)
 	return err

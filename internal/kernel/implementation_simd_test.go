@@ -1,0 +1,7 @@
+//go:build amd64 && !purego
+
+package kernel
+
+func setSIMD(on bool) { simd = on }
+
+func setSkipZeros(on bool) { skipZeros = on }
