@@ -3,7 +3,11 @@ package experiment
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -29,6 +33,9 @@ type Experiment struct {
 	preprocessing string
 	hasTest       bool
 	minNorms      map[string]rundir.Number
+	// dataDigest is the SHA-256 of all samples and targets as they enter the
+	// training, in hexadecimal.
+	dataDigest string
 }
 
 // Options are what a run depends on beside its configuration; none of them
@@ -68,7 +75,27 @@ func New(ctx context.Context, cfg rundir.Config, opt Options) (*Experiment, erro
 	if test != nil {
 		e.test, e.hasTest = dataOf(test), true
 	}
+	e.dataDigest = digestData(e.train, e.test)
 	return e, e.check()
+}
+
+func digestData(sets ...nn.Data[float32]) string {
+	h := sha256.New()
+	var buf []byte
+	for _, s := range sets {
+		for _, v := range [][]float32{s.X, s.Y} {
+			buf = binary.LittleEndian.AppendUint64(buf[:0], uint64(len(v)))
+			for _, x := range v {
+				buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(x))
+				if len(buf) >= 1<<16 {
+					h.Write(buf)
+					buf = buf[:0]
+				}
+			}
+			h.Write(buf)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // check returns a *rundir.ValueError for what does not fit the data or the memory.
@@ -83,6 +110,15 @@ func (e *Experiment) check() error {
 	if cfg.Stop.Accuracy > 0 && !e.train.Classification {
 		return &rundir.ValueError{Key: "stop.accuracy",
 			Problem: fmt.Sprintf("%s has no classes; stop by stop.loss or sgd.iterations", cfg.Dataset.Name)}
+	}
+	if e.train.Classification && e.outputs < 2 {
+		return &rundir.ValueError{Key: "dataset.classes", Problem: "one class alone leaves nothing to tell apart; give at least two"}
+	}
+	for i, lr := range cfg.Grid.LearningRate {
+		// Steps are taken in float32: a rate outside its range moves nothing, or everything.
+		if single := float64(float32(lr)); single < 0x1p-126 || math.IsInf(single, 0) {
+			return &rundir.ValueError{Key: fmt.Sprintf("grid.learning_rate[%d]", i), Problem: fmt.Sprintf("%v is outside the range of float32", lr)}
+		}
 	}
 	// Parameters, velocity, a checkpoint and its encoding, in float32.
 	const bytesPerParameter = 4 * 4

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,24 +53,14 @@ func (silent) Begin(int, int)             {}
 func (silent) Progress(rundir.Point, int) {}
 func (silent) End(rundir.Point, error)    {}
 
-// countdown cancels after a number of calls of Progress.
-type countdown struct {
+// interrupter cancels a while after the data are loaded and the points begin.
+type interrupter struct {
 	silent
-	left   atomic.Int64
+	after  time.Duration
 	cancel func()
 }
 
-func newCountdown(calls int, cancel func()) *countdown {
-	c := &countdown{cancel: cancel}
-	c.left.Store(int64(calls))
-	return c
-}
-
-func (c *countdown) Progress(rundir.Point, int) {
-	if c.left.Add(-1) == 0 {
-		c.cancel()
-	}
-}
+func (i interrupter) Begin(int, int) { time.AfterFunc(i.after, i.cancel) }
 
 func runGrid(ctx context.Context, path string, cfg rundir.Config, jobs int, watch sweep.Observer) error {
 	cfg, err := cfg.Resolve()
@@ -147,7 +136,7 @@ func TestGridEndsWithTheSameBytes(t *testing.T) {
 		interruptions := 0
 		for {
 			ctx, cancel := context.WithCancel(t.Context())
-			err := runGrid(ctx, dir, smallGrid(), 2, newCountdown(1+rng.IntN(40), cancel))
+			err := runGrid(ctx, dir, smallGrid(), 2, interrupter{after: time.Duration(1+rng.IntN(60)) * time.Millisecond, cancel: cancel})
 			cancel()
 			if err == nil {
 				break
@@ -297,6 +286,46 @@ func TestResultSaysWhatItMeans(t *testing.T) {
 	}
 }
 
+// Files that were moved between points, and data that changed under a run, are
+// noticed before they become results.
+func TestForeignWeightsAndChangedDataAreRefused(t *testing.T) {
+	cfg := smallGrid()
+	cfg.Grid = rundir.Grid{LearningRate: []float64{0.1, 0.2}, BatchSize: []int{10}}
+	cfg.Repetitions = 1
+	dir := t.TempDir()
+	if err := runGrid(t.Context(), dir, cfg, 2, silent{}); err != nil {
+		t.Fatal(err)
+	}
+	points, err := filepath.Glob(filepath.Join(dir, "points", "*"))
+	if err != nil || len(points) != 2 {
+		t.Fatal(points, err)
+	}
+	foreign := readFile(t, points[0], modelFile)
+	if err := os.WriteFile(filepath.Join(points[1], modelFile), []byte(foreign), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(points[1], "result.json")); err != nil {
+		t.Fatal(err)
+	}
+	if err := runGrid(t.Context(), dir, cfg, 1, silent{}); err == nil || !strings.Contains(err.Error(), "belongs to the point with the hash") {
+		t.Errorf("a model of another point: %v", err)
+	}
+
+	resolved, err := cfg.Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	exp, err := New(t.Context(), resolved, Options{Memory: 1 << 28})
+	if err != nil {
+		t.Fatal(err)
+	}
+	exp.dataDigest = digestData(exp.train) // as if there had been no test set
+	run := rundir.Dir{Path: dir, Config: resolved}
+	if _, err := exp.Done(run.Point(resolved.Points()[0])); err == nil || !strings.Contains(err.Error(), "have changed since") {
+		t.Errorf("changed data: %v", err)
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -306,6 +335,9 @@ func TestNewRefuses(t *testing.T) {
 		{"batch larger than n", func(c *rundir.Config) { c.Grid.BatchSize = []int{10, 31} }, "grid.batch_size[1]: 31 is above 30"},
 		{"unknown data", func(c *rundir.Config) { c.Dataset.Name = "mnist" }, `dataset.name: "mnist" is not known`},
 		{"class outside range", func(c *rundir.Config) { c.Dataset.Classes = []int{0, 11} }, "class"},
+		{"one class", func(c *rundir.Config) { c.Dataset.Classes = []int{3} }, "dataset.classes: one class alone"},
+		{"rate below float32", func(c *rundir.Config) { c.Grid.LearningRate = []float64{0.1, 1e-50} }, "grid.learning_rate[1]: 1e-50 is outside"},
+		{"too many parameters", func(c *rundir.Config) { c.Model.Hidden = []int{1 << 40, 1 << 40} }, "model.hidden"},
 		{"accuracy of a function", func(c *rundir.Config) {
 			c.Dataset = rundir.Dataset{Name: "function-1d"}
 			c.Stop.Accuracy = 1

@@ -25,7 +25,7 @@ func (e *Experiment) measure(net *nn.Network[float32], p rundir.Point, end endin
 	orders := e.config.Measure.Orders
 	r := &rundir.Result{
 		Model:      modelInfo(net),
-		Data:       rundir.DataInfo{Samples: e.train.N, MinNorm: e.minNorms},
+		Data:       rundir.DataInfo{Samples: e.train.N, SHA256: e.dataDigest, MinNorm: e.minNorms},
 		Convention: e.convention(p, loss),
 		Training: &rundir.Training{
 			Status: end.status, Steps: end.steps,
@@ -94,11 +94,16 @@ func (e *Experiment) measureFit(r *rundir.Result, net *nn.Network[float32], loss
 }
 
 func (e *Experiment) measureMoments(r *rundir.Result, net *nn.Network[float32], loss nn.Loss, orders []int) error {
-	moments, err := net.GradientMoments(e.train, orders, e.memory)
+	// Order 1 comes first whether or not it was asked for: it is the trace.
+	moments, err := net.GradientMoments(e.train, append([]int{1}, orders...), e.memory)
 	if err != nil {
 		return err
 	}
-	for _, m := range moments {
+	r.Curvature = &rundir.Curvature{Trace: rundir.Number(moments[0].SumW * loss.Scale(e.outputs))}
+	if moments[0].SumX == 0 {
+		r.Warnings = append(r.Warnings, "the gradient with respect to the input is zero at every sample: a dead network, which is constant around its data")
+	}
+	for _, m := range moments[1:] {
 		out := rundir.Moment{
 			K: m.K, SumW: rundir.Number(m.SumW), SumX: rundir.Number(m.SumX),
 			GW: root(m, m.SumW), GX: root(m, m.SumX), GW1: root(m, m.SumW1), GDelta: root(m, m.SumDelta),
@@ -108,9 +113,6 @@ func (e *Experiment) measureMoments(r *rundir.Result, net *nn.Network[float32], 
 				Name: l.Name, SumWeight: rundir.Number(l.SumWeight), SumBias: rundir.Number(l.SumBias)})
 		}
 		r.Moments = append(r.Moments, out)
-		if m.K == 1 {
-			r.Curvature = &rundir.Curvature{Trace: rundir.Number(m.SumW * loss.Scale(e.outputs))}
-		}
 		if math.IsInf(m.SumW, 0) || math.IsNaN(m.SumW) {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("the moments of order k = %d are not finite", m.K))
 		}

@@ -24,6 +24,10 @@ const (
 	modelFile      = "model.safetensors"
 )
 
+// progressInterval keeps the counting of progress from costing more than the
+// steps of a small network.
+const progressInterval = 100 * time.Millisecond
+
 // Run brings one point to its result from wherever an earlier attempt left it:
 // nothing, a checkpoint, a trained model, or a result of another measurement.
 // progress is called now and then with the number of steps done. When ctx is
@@ -37,7 +41,7 @@ func (e *Experiment) Run(ctx context.Context, d rundir.PointDir, progress func(s
 	if err != nil {
 		return err
 	}
-	end, err := loadModel(d, t)
+	end, err := e.loadModel(d, t)
 	if errors.Is(err, fs.ErrNotExist) {
 		end, err = e.trainPoint(ctx, d, t, progress)
 	}
@@ -64,7 +68,13 @@ func (e *Experiment) Done(d rundir.PointDir) (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return err == nil && slices.Equal(r.MeasuredOrders, e.config.Measure.Orders), err
+	if err != nil {
+		return false, err
+	}
+	if err := e.checkData(r.Data.SHA256); err != nil {
+		return false, fmt.Errorf("%s: %w", d.File("result.json"), err)
+	}
+	return slices.Equal(r.MeasuredOrders, e.config.Measure.Orders), nil
 }
 
 // ending is how a training ended, and what it left.
@@ -78,20 +88,24 @@ type ending struct {
 // places history.parquet, then model.safetensors: whoever sees the model finds
 // the history.
 func (e *Experiment) trainPoint(ctx context.Context, d rundir.PointDir, t *sgd.Trainer[float32], progress func(steps int)) (ending, error) {
-	if err := restore(d, t); err != nil {
+	if err := e.restore(d, t); err != nil {
 		return ending{}, err
 	}
-	saved := time.Now()
+	saved, told := time.Now(), time.Time{}
 	err := t.Run(ctx, func() error {
-		progress(t.Steps())
-		if time.Since(saved) < e.checkpointInterval {
+		now := time.Now()
+		if now.Sub(told) >= progressInterval {
+			told = now
+			progress(t.Steps())
+		}
+		if now.Sub(saved) < e.checkpointInterval {
 			return nil
 		}
-		saved = time.Now()
-		return writeTensors(d.File(checkpointFile), t.Checkpoint())
+		saved = now
+		return e.writeCheckpoint(d, t)
 	})
 	if ctx.Err() != nil && t.Outcome() == sgd.Running {
-		if err := writeTensors(d.File(checkpointFile), t.Checkpoint()); err != nil {
+		if err := e.writeCheckpoint(d, t); err != nil {
 			return ending{}, err
 		}
 		return ending{}, ctx.Err()
@@ -110,16 +124,47 @@ func (e *Experiment) trainPoint(ctx context.Context, d rundir.PointDir, t *sgd.T
 	if t.Outcome() == sgd.Diverged {
 		end.status = "diverged"
 	}
-	f := &safetensors.File{
-		Tensors:  t.Network.Tensors(),
-		Metadata: map[string]string{"format": "pt", "status": end.status, "steps": strconv.Itoa(end.steps)},
+	f := &safetensors.File{Tensors: t.Network.Tensors(), Metadata: e.origin(d.Point)}
+	f.Metadata["format"], f.Metadata["status"], f.Metadata["steps"] = "pt", end.status, strconv.Itoa(end.steps)
+	data, err := safetensors.Encode(f)
+	if err != nil {
+		return ending{}, fmt.Errorf("%s: %w", d.File(modelFile), err)
 	}
-	var buf bytes.Buffer
-	if err := safetensors.Write(&buf, f); err != nil {
-		return ending{}, err
+	end.model = digest(data)
+	return end, rundir.WriteFile(d.File(modelFile), data)
+}
+
+// origin says where weights come from: the point and the data. It is stored
+// with them, so that files that were moved between points, and data that
+// changed under a run, are noticed.
+func (e *Experiment) origin(p rundir.Point) map[string]string {
+	return map[string]string{"point": p.Hash(), "data": e.dataDigest}
+}
+
+func (e *Experiment) checkOrigin(f *safetensors.File, p rundir.Point) error {
+	want := e.origin(p)
+	if is := f.Metadata["point"]; is != want["point"] {
+		return fmt.Errorf("it belongs to the point with the hash %q, not to this one", is)
 	}
-	end.model = digest(buf.Bytes())
-	return end, rundir.WriteFile(d.File(modelFile), buf.Bytes())
+	return e.checkData(f.Metadata["data"])
+}
+
+// checkData compares the digest of the data that something was made from.
+func (e *Experiment) checkData(digest string) error {
+	if digest != e.dataDigest {
+		return fmt.Errorf("the data of %s have changed since: take the old data, or another directory with -o", e.config.Dataset.Name)
+	}
+	return nil
+}
+
+func (e *Experiment) writeCheckpoint(d rundir.PointDir, t *sgd.Trainer[float32]) error {
+	f := t.Checkpoint()
+	f.Metadata = e.origin(d.Point)
+	data, err := safetensors.Encode(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.File(checkpointFile), err)
+	}
+	return rundir.WriteFile(d.File(checkpointFile), data)
 }
 
 func digest(data []byte) string {
@@ -128,12 +173,15 @@ func digest(data []byte) string {
 }
 
 // restore continues from the checkpoint, if there is one.
-func restore(d rundir.PointDir, t *sgd.Trainer[float32]) error {
+func (e *Experiment) restore(d rundir.PointDir, t *sgd.Trainer[float32]) error {
 	f, err := safetensors.ReadFile(d.File(checkpointFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
+	case err != nil:
+		return fmt.Errorf("%w; delete the file to train this point from its start", err)
 	}
-	if err == nil {
+	if err = e.checkOrigin(f, d.Point); err == nil {
 		err = t.Restore(f)
 	}
 	if err != nil {
@@ -144,14 +192,17 @@ func restore(d rundir.PointDir, t *sgd.Trainer[float32]) error {
 
 // loadModel sets the parameters from model.safetensors and returns how its
 // training ended. A missing file is fs.ErrNotExist.
-func loadModel(d rundir.PointDir, t *sgd.Trainer[float32]) (ending, error) {
+func (e *Experiment) loadModel(d rundir.PointDir, t *sgd.Trainer[float32]) (ending, error) {
 	path := d.File(modelFile)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return ending{}, err
 	}
 	f, err := safetensors.Read(bytes.NewReader(data), int64(len(data)), path)
-	if err == nil {
+	if err != nil {
+		return ending{}, fmt.Errorf("%w; delete the file to train this point again", err)
+	}
+	if err = e.checkOrigin(f, d.Point); err == nil {
 		err = t.Network.Load(f)
 	}
 	end := ending{model: digest(data)}
@@ -163,14 +214,6 @@ func loadModel(d rundir.PointDir, t *sgd.Trainer[float32]) (ending, error) {
 		return end, fmt.Errorf("%s: %w; delete the file to train this point again", path, err)
 	}
 	return end, nil
-}
-
-func writeTensors(path string, f *safetensors.File) error {
-	var buf bytes.Buffer
-	if err := safetensors.Write(&buf, f); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return rundir.WriteFile(path, buf.Bytes())
 }
 
 func removeIfThere(path string) error {

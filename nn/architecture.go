@@ -37,6 +37,11 @@ func (a Architecture) check() error {
 	if len(a.Layers) == 0 || a.Layers[0].Out == 0 {
 		return fmt.Errorf("architecture: the first layer must be linear")
 	}
+	for i, l := range a.Layers {
+		if l.Out < 0 {
+			return fmt.Errorf("architecture: layer %d has %d outputs; need at least 1", i, l.Out)
+		}
+	}
 	for i, l := range a.Layers[1:] {
 		if l.Out == 0 && a.Layers[i].Out == 0 {
 			return fmt.Errorf("architecture: layer %d is an activation after an activation", i+1)

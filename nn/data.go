@@ -38,7 +38,7 @@ type Fit struct {
 	Loss         float64 // in the loss that was asked for
 	RelativeLoss float64 // Σ‖r_i‖² / Σ‖y_i‖²; NaN where all targets are zero
 	MaxResidual  float64 // the largest |r| of a sample and output
-	Accuracy     float64 // share of samples whose largest output is the right one; NaN without classes
+	Accuracy     float64 // share of samples whose largest output is the right one; NaN without classes or with a NaN output
 }
 
 // evaluationBlock is the number of rows in a block of a pass over a data set.
@@ -90,7 +90,7 @@ func (e *Evaluator[T]) Fit(data Data[T], loss Loss) (Fit, error) {
 		fit.RelativeLoss = math.NaN()
 	}
 	fit.Accuracy = math.NaN()
-	if data.Classification {
+	if data.Classification && !math.IsNaN(fit.Loss) {
 		fit.Accuracy = float64(right) / float64(data.N)
 	}
 	return fit, nil

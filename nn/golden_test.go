@@ -86,7 +86,7 @@ func tensor[T kernel.Float](t *testing.T, f *safetensors.File, name string) []T 
 	return out
 }
 
-// close fails unless |got − want| ≤ tol·max(|want|, floor); NaN fails.
+// near fails unless |got − want| ≤ tol·max(|want|, floor); NaN fails.
 func near(t *testing.T, what string, got, want, tol, floor float64) {
 	t.Helper()
 	if !(math.Abs(got-want) <= tol*math.Max(math.Abs(want), floor)) {

@@ -1,6 +1,10 @@
 package nn
 
-import "sobolev/internal/kernel"
+import (
+	"unsafe"
+
+	"sobolev/internal/kernel"
+)
 
 // Workspace holds what the passes over one batch need: the input of every layer,
 // pre-activations where the activation is smooth, and the gradients with
@@ -45,10 +49,8 @@ func (n *Network[T]) workspaceBytes() int64 {
 		}
 		size += buffers * int64(kernel.Stride[T](l.weights.Out))
 	}
-	if kernel.PanelWidth[T]() == kernel.PanelWidth[float32]() {
-		return 4 * size
-	}
-	return 8 * size
+	var element T
+	return int64(unsafe.Sizeof(element)) * size
 }
 
 func (a Activation) smooth() bool { return a != Identity && a != ReLU }

@@ -108,17 +108,34 @@ func (d *Dir) InUse() bool {
 	return !free
 }
 
+// Check returns the error that Create would give because of what path holds: a
+// file, somebody's files, or another experiment. It writes nothing.
+func Check(path string, cfg Config) error {
+	if err := refuseForeign(path); err != nil {
+		return err
+	}
+	return refuseOther(path, cfg)
+}
+
+// refuseOther returns an error if path holds another experiment than cfg.
+func refuseOther(path string, cfg Config) error {
+	there, err := Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if diff := difference(there.Config, cfg); diff != "" {
+		return fmt.Errorf("%s holds another experiment: %s; choose another directory with -o", path, diff)
+	}
+	return nil
+}
+
 // adopt checks the experiment that is already there, and writes ours.
 func (d *Dir) adopt() error {
-	there, err := Open(d.Path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
+	if err := refuseOther(d.Path, d.Config); err != nil {
 		return err
-	default:
-		if diff := difference(there.Config, d.Config); diff != "" {
-			return fmt.Errorf("%s holds another experiment: %s; choose another directory with -o", d.Path, diff)
-		}
 	}
 	if err := d.removeTemporary(); err != nil {
 		return err

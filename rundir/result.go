@@ -69,6 +69,9 @@ type FirstLayer struct {
 // DataInfo is the data that a result refers to.
 type DataInfo struct {
 	Samples int `json:"samples"`
+	// SHA256 identifies the samples and targets, training and test, after
+	// preprocessing.
+	SHA256 string `json:"sha256"`
 	// MinNorm maps "2k" to min_i ‖x_i‖_{2k} after preprocessing.
 	MinNorm map[string]Number `json:"min_norm"`
 }

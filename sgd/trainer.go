@@ -115,9 +115,12 @@ func (t *Trainer[T]) History() []HistoryRow { return t.history }
 // Round returns the number of steps between two looks at the stop rules, ⌈n/B⌉.
 func (t *Trainer[T]) Round() int { return (t.data.N + t.Config.BatchSize - 1) / t.Config.BatchSize }
 
+// pollSteps is the largest number of steps between two calls of Run's between.
+const pollSteps = 256
+
 // Run trains until the training ends, ctx is done or between returns an error;
-// it returns that error or ctx's. between is called after every Round of steps
-// and may save the state.
+// it returns that error or ctx's. between is called after every Round of steps,
+// and at least every 256, and may save the state.
 func (t *Trainer[T]) Run(ctx context.Context, between func() error) error {
 	for t.outcome == Running {
 		if err := ctx.Err(); err != nil {
@@ -126,7 +129,7 @@ func (t *Trainer[T]) Run(ctx context.Context, between func() error) error {
 		if err := t.Step(); err != nil {
 			return err
 		}
-		if t.step%t.Round() == 0 && t.outcome == Running {
+		if t.step%min(t.Round(), pollSteps) == 0 && t.outcome == Running {
 			if err := between(); err != nil {
 				return err
 			}
@@ -140,14 +143,21 @@ func (t *Trainer[T]) Run(ctx context.Context, between func() error) error {
 func (t *Trainer[T]) Step() error {
 	loss := t.descend()
 	t.step++
-	if !(loss <= DivergenceFactor*t.initialLoss) {
-		t.outcome = Diverged
-		return nil
-	}
 	t.roundLoss += loss
 	t.rowLoss += loss
-	if t.step%t.Config.HistoryEvery == 0 || t.step == t.Config.Iterations {
+	err := t.judge(loss)
+	if t.step%t.Config.HistoryEvery == 0 || t.outcome != Running {
 		t.appendRow()
+	}
+	return err
+}
+
+// judge applies the rules for the end of training after a step whose batch loss
+// was loss.
+func (t *Trainer[T]) judge(loss float64) error {
+	if t.exploded(loss) {
+		t.outcome = Diverged
+		return nil
 	}
 	if t.step%t.Round() == 0 {
 		mean := t.roundLoss / float64(t.Round())
@@ -156,18 +166,30 @@ func (t *Trainer[T]) Step() error {
 			return err
 		}
 	}
-	if t.step == t.Config.Iterations {
-		t.outcome = Finished
+	if t.step < t.Config.Iterations || t.outcome != Running {
+		return nil
+	}
+	// A batch loss is that before the step: what the last step did to the
+	// weights shows in the loss over all data alone.
+	fit, err := t.evaluator.Fit(t.data, t.Config.Loss)
+	if err != nil {
+		return err
+	}
+	t.outcome = Finished
+	if t.exploded(fit.Loss) {
+		t.outcome = Diverged
 	}
 	return nil
 }
 
+func (t *Trainer[T]) exploded(loss float64) bool { return !(loss <= DivergenceFactor*t.initialLoss) }
+
 func (t *Trainer[T]) appendRow() {
-	steps := t.step % t.Config.HistoryEvery
-	if steps == 0 {
-		steps = t.Config.HistoryEvery
+	from := 0
+	if n := len(t.history); n > 0 {
+		from = t.history[n-1].Step
 	}
-	t.history = append(t.history, HistoryRow{Step: t.step, BatchLoss: t.rowLoss / float64(steps)})
+	t.history = append(t.history, HistoryRow{Step: t.step, BatchLoss: t.rowLoss / float64(t.step-from)})
 	t.rowLoss = 0
 }
 

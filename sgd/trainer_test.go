@@ -160,6 +160,26 @@ func TestDivergenceIsAnOutcome(t *testing.T) {
 	if tr.Outcome() != Diverged || tr.Steps() == cfg.Iterations {
 		t.Errorf("outcome %v after %d steps, want a divergence", tr.Outcome(), tr.Steps())
 	}
+	// No later step sees what the last one did.
+	cfg.Iterations = 1
+	last := smallTraining(t, cfg)
+	finish(t, last)
+	if last.Outcome() != Diverged {
+		t.Errorf("outcome %v after one step with η = %v, want a divergence", last.Outcome(), cfg.LearningRate)
+	}
+}
+
+func TestHistoryEndsWithTheTraining(t *testing.T) {
+	stopped, diverged := config(), config()
+	stopped.StopLoss, stopped.Iterations, stopped.HistoryEvery = 0.002, 100000, 7777
+	diverged.LearningRate, diverged.HistoryEvery = 1e4, 7777
+	for _, cfg := range []Config{stopped, diverged} {
+		tr := smallTraining(t, cfg)
+		finish(t, tr)
+		if h := tr.History(); len(h) == 0 || h[len(h)-1].Step != tr.Steps() {
+			t.Errorf("%v after %d steps: history %v", tr.Outcome(), tr.Steps(), h)
+		}
+	}
 }
 
 // PyTorch's momentum, written out: v ← βv + ∇L, W ← W − ηv.

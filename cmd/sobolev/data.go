@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -113,7 +114,11 @@ func fetchData(ctx context.Context, name, dataDir string, mirrors []string, stdo
 	watch := newDownloads(stderr)
 	err := dataset.Fetch(ctx, name, dataDir, dataset.FetchOptions{Mirrors: mirrors, Progress: watch.progress})
 	watch.close()
-	if err != nil {
+	var request *dataset.RequestError
+	switch {
+	case errors.As(err, &request):
+		return usage(errors.New(request.Problem))
+	case err != nil:
 		return err
 	}
 	folder, err := dataset.FetchFolder(name, dataDir)

@@ -15,12 +15,15 @@ import (
 // dryRun lists the points, what of them is done, and an estimate of the time.
 // It writes nothing.
 func dryRun(ctx context.Context, exp *experiment.Experiment, cfg rundir.Config, opt runOptions, stdout io.Writer) error {
+	if err := rundir.Check(opt.output, cfg); err != nil {
+		return err
+	}
 	there := rundir.Dir{Path: opt.output, Config: cfg}
 	perBatchSize := map[int]experiment.Estimate{}
 	var total time.Duration
 	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "point\tms/step\tat most\tstatus")
-	points, done := cfg.Points(), 0
+	points, todo := cfg.Points(), 0
 	for _, p := range points {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -33,17 +36,15 @@ func dryRun(ctx context.Context, exp *experiment.Experiment, cfg rundir.Config, 
 			}
 			perBatchSize[p.BatchSize] = est
 		}
-		status := "to do"
-		switch finished, err := exp.Done(there.Point(p)); {
-		case err != nil:
+		standing, err := planned(exp, there.Point(p), opt.retryFailed)
+		if err != nil {
 			return err
-		case finished:
-			status = "done"
-			done++
-		default:
-			total += est.Total
 		}
-		fmt.Fprintf(w, "%s\t%.3f\t%v\t%s\n", p.Name(), float64(est.PerStep)/1e6, est.Total.Round(time.Second), status)
+		if standing == "to do" {
+			total += est.Total
+			todo++
+		}
+		fmt.Fprintf(w, "%s\t%.3f\t%v\t%s\n", p.Name(), float64(est.PerStep)/1e6, est.Total.Round(time.Second), standing)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -52,7 +53,26 @@ func dryRun(ctx context.Context, exp *experiment.Experiment, cfg rundir.Config, 
 	if cfg.Stop.Loss > 0 || cfg.Stop.Accuracy > 0 {
 		atMost = " at most (a stop rule may end a training earlier)"
 	}
-	_, err := fmt.Fprintf(stdout, "%d points, %d done; about %v%s with %d at once, into %s\n",
-		len(points), done, (total / time.Duration(opt.jobs)).Round(time.Second), atMost, opt.jobs, filepath.Clean(opt.output))
+	_, err := fmt.Fprintf(stdout, "%d of %d points to do; about %v%s with %d at once, into %s\n",
+		todo, len(points), (total / time.Duration(max(1, min(opt.jobs, todo)))).Round(time.Second), atMost, opt.jobs, filepath.Clean(opt.output))
 	return err
+}
+
+// planned says what a run would do with a point.
+func planned(exp *experiment.Experiment, d rundir.PointDir, retryFailed bool) (string, error) {
+	done, err := exp.Done(d)
+	if err != nil {
+		return "", err
+	}
+	status, err := d.ReadStatus()
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case done:
+		return "done", nil
+	case status.State == rundir.Failed && !retryFailed:
+		return "failed (--retry-failed)", nil
+	}
+	return "to do", nil
 }

@@ -74,6 +74,7 @@ func newRoot() *cobra.Command {
 		Use:           "sobolev",
 		Short:         "See, measure and predict how SGD chooses smooth functions",
 		Long:          "sobolev trains networks over grids of learning rates and batch sizes until they interpolate,\nand measures how smooth the solutions are that SGD chooses (Ma & Ying, 2021).",
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -19,14 +18,17 @@ func memoryLimit(size string) (int64, error) {
 	if size == "" {
 		return availableMemory() / 2, nil
 	}
-	number := strings.TrimRight(size, "KMGTiB")
+	upper := strings.ToUpper(size)
+	number := strings.TrimRight(upper, "KMGTIB")
 	factor, ok := map[string]float64{
-		"": 1, "B": 1, "K": 1e3, "KB": 1e3, "KiB": 1 << 10, "M": 1e6, "MB": 1e6, "MiB": 1 << 20,
-		"G": 1e9, "GB": 1e9, "GiB": 1 << 30, "T": 1e12, "TB": 1e12, "TiB": 1 << 40,
-	}[size[len(number):]]
+		"": 1, "K": 1e3, "KI": 1 << 10, "M": 1e6, "MI": 1 << 20, "G": 1e9, "GI": 1 << 30, "T": 1e12, "TI": 1 << 40,
+	}[strings.TrimSuffix(upper[len(number):], "B")]
 	v, err := strconv.ParseFloat(number, 64)
-	if !ok || err != nil || !(v > 0) || v*factor > math.MaxInt64/2 {
+	if !ok || err != nil || !(v > 0) {
 		return 0, fmt.Errorf("--memory %s: give a size such as 512MiB or 8GB", size)
+	}
+	if have := availableMemory(); v*factor > float64(have) {
+		return 0, fmt.Errorf("--memory %s: the process may use %.1f GB here", size, float64(have)/1e9)
 	}
 	return int64(v * factor), nil
 }

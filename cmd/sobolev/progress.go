@@ -47,7 +47,11 @@ func newObserver(out io.Writer, quiet bool, iterations int) *observer {
 // newBars returns bars on a terminal, nil on anything else.
 func newBars(out io.Writer) *mpb.Progress {
 	f, ok := out.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
+		return nil
+	}
+	// Some terminals do not know their width; a bar of no width shows nothing.
+	if width, _, err := term.GetSize(int(f.Fd())); err != nil || width <= 0 {
 		return nil
 	}
 	return mpb.New(mpb.WithOutput(f), mpb.WithWidth(40), mpb.WithRefreshRate(200*time.Millisecond))
@@ -156,7 +160,12 @@ func (o *observer) rate() string {
 	text := fmt.Sprintf("%.0f steps/s", float64(steps)/elapsed.Seconds())
 	if share > 0 {
 		left := time.Duration(float64(elapsed) * (float64(o.points) - o.position()) / share)
-		text += fmt.Sprintf(", %v left", left.Round(time.Second))
+		// Until a point has ended nobody knows when the stop rules hold.
+		atMost := ""
+		if o.share == 0 {
+			atMost = "at most "
+		}
+		text += fmt.Sprintf(", %s%v left", atMost, left.Round(time.Second))
 	}
 	return text
 }

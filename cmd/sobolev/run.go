@@ -101,10 +101,13 @@ func work(ctx context.Context, exp *experiment.Experiment, dir *rundir.Dir, opt 
 		Version: version(), Kernel: experiment.KernelName(), Observer: watch,
 	})
 	watch.close()
-	if ctx.Err() != nil {
+	var unwritten *rundir.WriteError
+	switch {
+	case errors.As(err, &unwritten):
+		return err // even if interrupted: the rest is not saved
+	case errors.Is(err, context.Canceled):
 		return statusError{exitInterrupted, fmt.Errorf("interrupted: %d of %d points are done and the rest is saved; the same command goes on from here", sum.Done, sum.Points)}
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	if err := writeReport(dir, "", []string{"svg", "pdf", "png"}, stdout); err != nil {
