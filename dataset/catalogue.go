@@ -19,16 +19,21 @@ type Entry struct {
 
 	synthetic bool   // takes Request.Synthetic
 	system    string // folder where the Debian package puts the files
-	load      func(context.Context, Request) (train, test *Set, err error)
+	// find looks for the set in one folder, in place of the rule that all Files
+	// have to be there: the path of what was found or "", and a remark on what
+	// was there instead.
+	find func(folder string) (path, remark string, err error)
+	load func(context.Context, Request) (train, test *Set, err error)
 }
 
 // File is one file of a data set.
 type File struct {
 	Name   string   // official file name
 	URLs   []string // tried in this order
-	SHA256 string   // of the unpacked content, in hex; any gzip packing of it is accepted
+	SHA256 string   // in hex, of the unpacked content: any gzip packing of it is accepted
 	Bytes  int64    // size of the official packed file
 	Raw    int64    // size of the unpacked content
+	Packed bool     // SHA256 is that of the packed file itself, and Raw is not used
 }
 
 // Catalogue lists the data sets that Load knows by name. The result is the
@@ -37,6 +42,7 @@ func Catalogue() []Entry {
 	return []Entry{
 		fashionMini(),
 		fashionFull(),
+		cifarEntry(),
 		function1D(),
 		sphereEntry(),
 		subspacesEntry(),

@@ -33,9 +33,14 @@
 // # Which bytes
 //
 // FashionMNIST and MNIST have the same file names, so names prove nothing:
-// everything read under a catalogue name is compared with the published data
-// by the SHA-256 of the *unpacked* IDX content. That sum is the same for the
-// authors' .gz files, for Debian's repacked ones and for plain IDX files.
+// what is read as fashion-mnist is compared with the published data by the
+// SHA-256 of the *unpacked* IDX content. That sum is the same for the authors'
+// .gz files, for Debian's repacked ones and for plain IDX files.
+//
+// CIFAR-10 is published as one archive, whose packed SHA-256 [Fetch] insists on.
+// [Load] does not, because reduced and re-packed copies in the official layout
+// are in use; [Set.Source] says whether it was the published archive, and the
+// sum of what it was.
 //
 // # Errors
 //

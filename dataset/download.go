@@ -32,9 +32,14 @@ type partState struct {
 func (d *download) part() string  { return d.path + ".part" }
 func (d *download) state() string { return d.path + ".part.json" }
 
-// limit is more than any packing of the file has: a server that sends more
-// sends something else.
-func (d *download) limit() int64 { return 2*max(d.file.Bytes, d.file.Raw) + 1<<20 }
+// limit is what no packing of the file exceeds: a server that sends more sends
+// something else.
+func (d *download) limit() int64 {
+	if d.file.Packed {
+		return d.file.Bytes
+	}
+	return 2*max(d.file.Bytes, d.file.Raw) + 1<<20
+}
 
 // errAgain marks a failure after which the same URL is worth another try.
 var errAgain = errors.New("connection broken")

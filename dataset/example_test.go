@@ -59,6 +59,7 @@ func ExampleCatalogue() {
 	// Output:
 	// fashion-mnist-mini  0 bytes
 	// fashion-mnist       30878645 bytes
+	// cifar-10            170052171 bytes
 	// function-1d         0 bytes
 	// sphere              0 bytes
 	// subspaces           0 bytes

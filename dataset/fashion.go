@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -108,7 +109,8 @@ func loadFashion(ctx context.Context, r Request) (train, test *Set, err error) {
 			return nil, nil, err
 		}
 	}
-	return loadIDX(ctx, r, entry, idx)
+	// readPublished has compared the content.
+	return loadIDX(ctx, r, entry, idx, Source{Path: filepath.Dir(paths[0]), Published: true})
 }
 
 // readPublished reads an IDX file and compares its content with the published one.
@@ -147,12 +149,12 @@ func loadFashionMini(ctx context.Context, r Request) (train, test *Set, err erro
 			return nil, nil, err
 		}
 	}
-	return loadIDX(ctx, r, entry, idx)
+	return loadIDX(ctx, r, entry, idx, Source{})
 }
 
 // loadIDX draws from training images and labels, test images and labels.
-func loadIDX(ctx context.Context, r Request, e Entry, idx [4]*IDX) (train, test *Set, err error) {
-	src := imageSource{name: e.Name, shape: e.Shape, classes: e.Classes}
+func loadIDX(ctx context.Context, r Request, e Entry, idx [4]*IDX, from Source) (train, test *Set, err error) {
+	src := imageSource{name: e.Name, shape: e.Shape, classes: e.Classes, source: from}
 	if src.train, err = joinIDX(idx[0], idx[1], e.Shape, len(e.Classes)); err != nil {
 		return nil, nil, err
 	}

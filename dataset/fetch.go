@@ -46,11 +46,12 @@ func FetchFolder(name, dir string) (string, error) {
 
 // Fetch downloads the files of a catalogue entry into [FetchFolder].
 //
-// A file appears under its name only when its unpacked content has the
-// published SHA-256; files that are there and verify are not fetched again, and
-// others are replaced. A broken or cancelled download stays as NAME.part and is
-// resumed by the next call; content that fails the check is removed. Two
-// processes that fetch into one folder take turns.
+// A file appears under its name only when its unpacked content (for
+// [File.Packed]: the file itself) has the published SHA-256; files that are
+// there and verify are not fetched again, and others are replaced. A broken or
+// cancelled download stays as NAME.part and is resumed by the next call; content
+// that fails the check is removed. Two processes that fetch into one folder take
+// turns.
 //
 // The error joins what every mirror said: [ErrUnreachable], [ErrChecksum],
 // [FormatError] for what cannot be unpacked, or ctx's error.
@@ -59,10 +60,14 @@ func Fetch(ctx context.Context, name, dir string, opt FetchOptions) error {
 	if err != nil {
 		return err
 	}
+	return fetchEntry(ctx, entry, dir, opt)
+}
+
+func fetchEntry(ctx context.Context, entry Entry, dir string, opt FetchOptions) error {
 	if len(entry.Files) == 0 {
-		return badRequest("name", "%s is part of the program; there is nothing to fetch", name)
+		return badRequest("name", "%s is part of the program; there is nothing to fetch", entry.Name)
 	}
-	folder, err := FetchFolder(name, dir)
+	folder, err := FetchFolder(entry.Name, dir)
 	if err != nil {
 		return err
 	}
@@ -89,7 +94,7 @@ func fetchFiles(ctx context.Context, files []File, folder string, opt FetchOptio
 		opt.Progress = func(string, int64, int64) {}
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
+		return fmt.Errorf("cannot make the data folder: %w; choose another with --data-dir or %s", err, EnvDataDir)
 	}
 	lock := flock.New(filepath.Join(folder, ".lock"))
 	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
@@ -106,7 +111,7 @@ func fetchFiles(ctx context.Context, files []File, folder string, opt FetchOptio
 
 // fetchFile brings one file into the folder unless it is there.
 func fetchFile(ctx context.Context, f File, folder string, opt FetchOptions) error {
-	path, err := firstFile(filepath.Join(folder, f.Name), filepath.Join(folder, strings.TrimSuffix(f.Name, ".gz")))
+	path, err := firstFile(f.places(folder)...)
 	if err != nil {
 		return err
 	}
@@ -143,30 +148,43 @@ func (f File) urls(mirrors []string) []string {
 	return urls
 }
 
-// Verify compares the unpacked content of the file at path with the published
-// one: nil, or an error that is [ErrChecksum], a [FormatError] for what cannot
-// be unpacked, ctx's, or one of the file system. It never unpacks more than the
-// published size.
+// places are the paths at which f counts as being in the folder.
+func (f File) places(folder string) []string {
+	path := filepath.Join(folder, f.Name)
+	if f.Packed {
+		return []string{path}
+	}
+	return []string{path, strings.TrimSuffix(path, ".gz")}
+}
+
+// Verify compares the file at path with the published one, by its unpacked
+// content or as it is, as [File.Packed] says: nil, or an error that is
+// [ErrChecksum], a [FormatError] for what cannot be unpacked, ctx's, or one of
+// the file system. It never unpacks more than the published size.
 func (f File) Verify(ctx context.Context, path string) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	src, err := unpacked(ctxReader{ctx, file}, path)
-	if err != nil {
-		return err
+	var src io.Reader = ctxReader{ctx, file}
+	what, size := "file", f.Bytes
+	if !f.Packed {
+		what, size = "unpacked content", f.Raw
+		if src, err = unpacked(src, path); err != nil {
+			return err
+		}
 	}
 	sum := sha256.New()
-	n, err := io.Copy(sum, io.LimitReader(src, f.Raw+1))
+	n, err := io.Copy(sum, io.LimitReader(src, size+1))
 	if err != nil {
 		return readError(err, path, n, "compressed content")
 	}
-	if n != f.Raw {
-		return fmt.Errorf("%s: %w: the unpacked content has %s bytes, want %d", path, ErrChecksum, atLeast(n, f.Raw), f.Raw)
+	if n != size {
+		return fmt.Errorf("%s: %w: the %s has %s bytes, want %d", path, ErrChecksum, what, atLeast(n, size), size)
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != f.SHA256 {
-		return fmt.Errorf("%s: %w: the unpacked content has SHA-256 %s, want %s", path, ErrChecksum, got, f.SHA256)
+		return fmt.Errorf("%s: %w: the %s has SHA-256 %s, want %s", path, ErrChecksum, what, got, f.SHA256)
 	}
 	return nil
 }
@@ -197,7 +215,7 @@ func (e *fetchError) Error() string {
 		parts[i] = cause.Error()
 	}
 	msg := fmt.Sprintf("%s: %s; copy the files by hand to %s", e.file, strings.Join(parts, "; "), e.folder)
-	if n := len(e.entry.Files); n > 0 {
+	if n := len(e.entry.Files); n > 1 {
 		names := make([]string, n)
 		for i, f := range e.entry.Files {
 			names[i] = f.Name

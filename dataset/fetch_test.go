@@ -360,7 +360,7 @@ func TestCatalogue(t *testing.T) {
 		var sum int64
 		for _, f := range e.Files {
 			sum += f.Bytes
-			if len(f.SHA256) != 64 || len(f.URLs) == 0 || f.Raw <= 0 {
+			if len(f.SHA256) != 64 || len(f.URLs) == 0 || f.Bytes <= 0 || f.Packed != (f.Raw == 0) {
 				t.Errorf("%s: incomplete file %+v", e.Name, f)
 			}
 		}

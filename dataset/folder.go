@@ -48,21 +48,19 @@ func DataDirs(dir string, e Entry) []string {
 
 // Locate returns the paths of an entry's files, in the order of e.Files. They
 // have to be together: in one of the data folders or in its subfolder with the
-// entry's name, packed (.gz) or not. The error is [ErrMissing] and says how to
-// get them.
+// entry's name, packed (.gz) or not. For cifar-10 it returns one path, that of
+// the archive or of the folder of its unpacked batches. The error is
+// [ErrMissing] and says how to get them, or one of the file system.
 func Locate(e Entry, dataDir string) ([]string, error) {
 	var seen []string
 	for _, dir := range DataDirs(dataDir, e) {
 		for _, folder := range []string{dir, filepath.Join(dir, e.Name)} {
-			paths, missing, err := locateIn(folder, e.Files)
-			if err != nil {
-				return nil, err
+			paths, remark, err := e.locateIn(folder)
+			if paths != nil || err != nil {
+				return paths, err
 			}
-			if len(missing) == 0 {
-				return paths, nil
-			}
-			if len(missing) < len(e.Files) {
-				seen = append(seen, fmt.Sprintf("%s lacks %s", folder, strings.Join(missing, ", ")))
+			if remark != "" {
+				seen = append(seen, remark)
 			}
 		}
 		seen = append(seen, dir+" was searched")
@@ -70,9 +68,31 @@ func Locate(e Entry, dataDir string) ([]string, error) {
 	return nil, &missingError{entry: e, seen: seen}
 }
 
-func locateIn(folder string, files []File) (paths, missing []string, err error) {
+// locateIn looks in one folder: the paths, or nil and a remark on what is there
+// instead.
+func (e Entry) locateIn(folder string) (paths []string, remark string, err error) {
+	if e.find != nil {
+		path, remark, err := e.find(folder)
+		if path == "" || err != nil {
+			return nil, remark, err
+		}
+		return []string{path}, "", nil
+	}
+	paths, missing, err := placesIn(folder, e.Files)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case len(missing) == 0:
+		return paths, "", nil
+	case len(missing) < len(e.Files):
+		remark = fmt.Sprintf("%s lacks %s", folder, strings.Join(missing, ", "))
+	}
+	return nil, remark, nil
+}
+
+func placesIn(folder string, files []File) (paths, missing []string, err error) {
 	for _, f := range files {
-		path, err := firstFile(filepath.Join(folder, f.Name), filepath.Join(folder, strings.TrimSuffix(f.Name, ".gz")))
+		path, err := firstFile(f.places(folder)...)
 		if err != nil {
 			return nil, nil, err
 		}

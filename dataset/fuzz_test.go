@@ -3,6 +3,7 @@ package dataset
 import (
 	"archive/zip"
 	"bytes"
+	"compress/flate"
 	"encoding/binary"
 	"errors"
 	"math"
@@ -157,6 +158,19 @@ func checkSet(t *testing.T, s *Set) {
 	}
 }
 
+// deflatedNPZ is an archive whose array x is the given deflate stream and whose
+// directory says that it unpacks to size bytes.
+func deflatedNPZ(stream []byte, size uint64) []byte {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	f, _ := w.CreateRaw(&zip.FileHeader{Name: "x.npy", Method: zip.Deflate, CompressedSize64: uint64(len(stream)), UncompressedSize64: size})
+	f.Write(stream)
+	f, _ = w.Create("y.npy")
+	f.Write(member{key: "y", descr: "<i8", shape: "(1,)", data: []int64{0}}.encode())
+	w.Close()
+	return b.Bytes()
+}
+
 // A header of a few bytes may promise 2³⁰ elements; it gets nothing for it.
 func TestLyingHeadersAllocateLittle(t *testing.T) {
 	idx := append([]byte{0, 0, 8, 1, 0x40, 0, 0, 0}, make([]byte, 92)...)
@@ -167,6 +181,21 @@ func TestLyingHeadersAllocateLittle(t *testing.T) {
 		member{key: "y", descr: "<i8", shape: "(1,)", data: []int64{0}})
 	if used := allocated(func() { parseNPZ(npz) }); used > allocBase {
 		t.Errorf("npz of %d bytes allocates %d", len(npz), used)
+	}
+	// Sizes that agree with each other, and a deflate stream that does not keep to them.
+	for _, order := range []string{"False", "True"} {
+		head := npyBytes(1, "{'descr': '|u1', 'fortran_order': "+order+", 'shape': (400000000, 1)}\n", nil, nil)
+		var b bytes.Buffer
+		stream, _ := flate.NewWriter(&b, flate.BestSpeed)
+		stream.Write(head)
+		stream.Flush()
+		b.Write(bytes.Repeat([]byte{7}, 400<<10)) // 7: an invalid block
+		lie := deflatedNPZ(b.Bytes(), uint64(len(head)+400_000_000))
+		var err error
+		if used := allocated(func() { _, err = parseNPZ(lie) }); used > 16<<20 {
+			t.Errorf("npz of %d bytes allocates %d", len(lie), used)
+		}
+		wantError(t, err, ErrMalformed, "damaged compressed data")
 	}
 	packed := gzipped(make([]byte, 64<<20)) // zeros are no IDX file: nothing is unpacked for it
 	if used := allocated(func() { ReadIDX(bytes.NewReader(packed), "bomb") }); used > allocBase {

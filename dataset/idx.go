@@ -87,7 +87,10 @@ func unpacked(r io.Reader, name string) (io.Reader, error) {
 // be unpacked is the file's fault, the rest is the system's (or ctx's).
 func readError(err error, name string, offset int64, what string) error {
 	var corrupt flate.CorruptInputError
+	var known *FormatError
 	switch {
+	case errors.As(err, &known): // by a reader further down, with the name and the place
+		return err
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return malformed(name, offset, "the file ends inside the %s", what)
 	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, zip.ErrChecksum):

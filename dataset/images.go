@@ -4,8 +4,21 @@ import "context"
 
 // images is one part of a labelled set of byte images, as files hold it.
 type images struct {
-	pixels []uint8 // n×d
-	labels []int   // n original labels
+	pixels [][]uint8 // n views of d bytes, so that a reader may keep them in pieces
+	labels []int     // n original labels
+	index  []int     // n positions in the file; nil: 0, 1, …
+}
+
+// at returns the positions in the file of the chosen images.
+func (im images) at(chosen []int) []int {
+	if im.index == nil {
+		return chosen
+	}
+	index := make([]int, len(chosen))
+	for i, k := range chosen {
+		index[i] = im.index[k]
+	}
+	return index
 }
 
 // imageSource is a labelled image data set, ready to be drawn from.
@@ -14,6 +27,7 @@ type imageSource struct {
 	shape       []int // channels, height, width
 	classes     []string
 	train, test images
+	source      Source
 }
 
 // load draws the request's training and test sets.
@@ -39,11 +53,14 @@ func (src imageSource) className(label int) string { return src.classes[label] }
 
 // subset draws from one part and preprocesses; p is resolved.
 func (src imageSource) subset(ctx context.Context, from images, rule drawRule, p Preprocessing) (*Set, error) {
-	index, err := rule.indices(from.labels, src.name, src.className)
+	chosen, err := rule.indices(from.labels, src.name, src.className)
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{Name: src.name, Shape: src.shape, Outputs: len(rule.classes), Preprocessing: p, Index: index}
+	s := &Set{
+		Name: src.name, Shape: src.shape, Outputs: len(rule.classes),
+		Preprocessing: p, Index: from.at(chosen), Source: src.source,
+	}
 	output := make([]int, len(src.classes))
 	for j, class := range rule.classes {
 		output[class] = j
@@ -52,16 +69,19 @@ func (src imageSource) subset(ctx context.Context, from images, rule drawRule, p
 	d := s.Inputs()
 	channels, size := channelLayout(src.shape)
 	table := p.byteTable(channels)
-	s.X = make([]float32, len(index)*d)
-	s.Labels = make([]int, len(index))
-	for i, k := range index {
+	s.X = make([]float32, len(chosen)*d)
+	s.Labels = make([]int, len(chosen))
+	for i, k := range chosen {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		s.Labels[i] = output[from.labels[k]]
-		row := s.X[i*d : (i+1)*d]
-		for j, b := range from.pixels[k*d : (k+1)*d] {
-			row[j] = table[j/size*256+int(b)]
+		for ch := range channels {
+			value := (*[256]float32)(table[ch*256:])
+			plane := s.X[i*d+ch*size : i*d+(ch+1)*size]
+			for j, b := range from.pixels[k][ch*size : (ch+1)*size] {
+				plane[j] = value[b]
+			}
 		}
 	}
 	s.Y = OneHot(s.Labels, s.Outputs)
@@ -81,13 +101,13 @@ func joinIDX(pictures, labels *IDX, shape []int, classes int) (images, error) {
 	if n := pictures.Dims[0]; n != labels.Dims[0] {
 		return images{}, malformed(labels.Name, 4, "%d labels for the %d images of %s", labels.Dims[0], n, pictures.Name)
 	}
-	of := make([]int, len(labels.Data))
+	im := images{pixels: make([][]uint8, len(labels.Data)), labels: make([]int, len(labels.Data))}
 	for i, l := range labels.Data {
-		of[i] = int(l)
+		im.pixels[i], im.labels[i] = pictures.Data[i*h*w:(i+1)*h*w], int(l)
 		if int(l) >= classes {
 			return images{}, malformed(labels.Name, labels.headerSize()+int64(i),
 				"label %d of sample %d, want 0 to %d", l, i, classes-1)
 		}
 	}
-	return images{pixels: pictures.Data, labels: of}, nil
+	return im, nil
 }

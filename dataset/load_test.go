@@ -174,14 +174,14 @@ func TestRequestErrors(t *testing.T) {
 		{Request{Name: mini, TestPerClass: -1}, "test_per_class", nil},
 		{Request{Name: mini, Draw: "random"}, "draw", []string{`"random"`, `"seed"`, `"first"`}},
 		{Request{Name: mini, Synthetic: Synthetic{Dim: 3}}, "synthetic", nil},
-		{Request{Name: mini, Preprocessing: Preprocessing{Mean: []float64{1, 2}}}, "preprocessing.mean", []string{"2 values"}},
-		{Request{Name: mini, Preprocessing: Preprocessing{Std: []float64{0}}}, "preprocessing.std", nil},
+		{Request{Name: mini, Preprocessing: Preprocessing{Mean: []float64{1, 2}}}, "preprocess.mean", []string{"2 values"}},
+		{Request{Name: mini, Preprocessing: Preprocessing{Std: []float64{0}}}, "preprocess.std", nil},
 		{Request{Name: "function-1d", PerClass: 5}, "per_class", nil},
 		{Request{Name: "function-1d", Classes: []int{0}}, "classes", nil},
 		{Request{Name: "sphere", Synthetic: Synthetic{Dim: -1}}, "synthetic.dim", nil},
 		{Request{Name: "sphere", Synthetic: Synthetic{Dim: 1 << 24, Train: 1 << 24}}, "synthetic", nil},
 		{Request{Name: "subspaces", Synthetic: Synthetic{Dim: 3, SubspaceDim: 4}}, "synthetic.subspace_dim", nil},
-		{Request{Name: "sphere", Preprocessing: Preprocessing{Scale: 1e38, Std: []float64{1e-30}}}, "preprocessing", nil},
+		{Request{Name: "sphere", Preprocessing: Preprocessing{Scale: 1e38, Std: []float64{1e-30}}}, "preprocess", nil},
 	} {
 		_, _, err := Load(context.Background(), c.r)
 		wantRequestError(t, err, c.key, c.parts...)
@@ -216,16 +216,28 @@ func TestOtherContentIsRefused(t *testing.T) {
 }
 
 func TestDataDirs(t *testing.T) {
-	t.Setenv(EnvDataDir, "/env")
-	t.Setenv("XDG_CACHE_HOME", "/cache")
-	if got := DataDirs("/given", fashionFull()); !slices.Equal(got, []string{"/given"}) {
+	env, home := t.TempDir(), t.TempDir()
+	t.Setenv(EnvDataDir, env)
+	// Every system's variable for the cache folder.
+	for _, key := range []string{"XDG_CACHE_HOME", "HOME", "LocalAppData"} {
+		t.Setenv(key, home)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := Entry{Name: "some", system: filepath.Join(home, "system")}
+	if got := DataDirs("given", e); !slices.Equal(got, []string{"given"}) {
 		t.Errorf("explicit: %v", got)
 	}
-	got := DataDirs("", fashionFull())
-	if len(got) != 3 || got[0] != "/env" || got[2] != "/usr/share/datasets/fashion-mnist" {
-		t.Errorf("default: %v", got)
+	if got, want := DataDirs("", e), []string{env, filepath.Join(cache, "sobolev"), e.system}; !slices.Equal(got, want) {
+		t.Errorf("default: %v, want %v", got, want)
 	}
-	if dir, err := DefaultDir(); err != nil || dir != "/env" {
+	e.system = ""
+	if got, want := DataDirs("", e), []string{env, filepath.Join(cache, "sobolev")}; !slices.Equal(got, want) {
+		t.Errorf("without a system folder: %v, want %v", got, want)
+	}
+	if dir, err := DefaultDir(); err != nil || dir != env {
 		t.Errorf("DefaultDir = %q, %v", dir, err)
 	}
 }

@@ -22,6 +22,7 @@ type npyArray struct {
 	fortran bool
 	shape   []int
 	total   int // product of shape
+	reserve int // elements that the packed bytes make believable: memory for them may be taken at once
 }
 
 // npyType is a numeric element type.

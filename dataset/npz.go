@@ -182,11 +182,13 @@ func (s *Set) readInputs(ctx context.Context, a *npyArray, key string) error {
 	default:
 		return unsupported(a.name, -1, "%s has shape %v; want n×d or n×channels×height×width", key, a.shape)
 	}
+	var err error
+	if s.X, err = a.floats(ctx, key); err != nil {
+		return err
+	}
 	s.Shape = a.shape[1:]
 	s.Index = ramp(a.shape[0])
-	var err error
-	s.X, err = a.floats(ctx, key)
-	return err
+	return nil
 }
 
 // readTargets fills Y, Outputs, Labels and Classes.
@@ -248,15 +250,30 @@ func numberNames(n int) []string {
 }
 
 // floats reads all elements, in row-major order; each must be finite in float32.
+// Memory grows with what is really there: a few damaged bytes may declare 2³⁰
+// elements.
 func (a *npyArray) floats(ctx context.Context, key string) ([]float32, error) {
-	out := make([]float32, a.total)
+	out := make([]float32, 0, min(a.total, max(a.reserve, 1<<12))) // in file order
 	err := a.values(ctx, func(at int, v float64) error {
 		f := float32(v)
 		if !(math.Abs(float64(f)) <= math.MaxFloat32) {
 			return malformed(a.name, -1, "%s is %v; want finite numbers in the range of float32", a.indexOf(key, at), v)
 		}
-		out[at] = f
+		if len(out) == cap(out) {
+			grown := make([]float32, len(out), min(a.total, 2*len(out)))
+			copy(grown, out)
+			out = grown
+		}
+		out = append(out, f)
 		return nil
 	})
-	return out, err
+	if err != nil || !a.fortran {
+		return out, err
+	}
+	ordered := make([]float32, a.total)
+	walk := newFortranWalk(a.shape)
+	for _, f := range out {
+		ordered[walk.next()] = f
+	}
+	return ordered, nil
 }

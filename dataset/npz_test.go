@@ -340,6 +340,35 @@ func TestReadNPZLyingDirectory(t *testing.T) {
 	}
 }
 
+// Memory for deflated numbers grows with what is really unpacked, and the result
+// does not show it: large arrays in both orders, much and little compressed.
+func TestReadNPZGrowth(t *testing.T) {
+	const n, d = 3000, 50
+	y := member{key: "y", descr: "<f4", shape: "(3000, 1)", data: make([]float32, n)}
+	for _, step := range []int{1, 7919} { // 0, 0, … compresses a thousandfold
+		rows, columns := make([]float32, n*d), make([]float32, n*d)
+		for i := range n {
+			for j := range d {
+				v := float32((i*d + j) * (step - 1) % 10007)
+				rows[i*d+j], columns[j*n+i] = v, v
+			}
+		}
+		for _, fortran := range []bool{false, true} {
+			x := member{key: "x", descr: "<f4", shape: "(3000, 50)", data: rows, fortran: fortran}
+			if fortran {
+				x.data = columns
+			}
+			s, err := parseNPZ(buildNPZ(x, y))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(s.X, rows) || cap(s.X) != len(rows) {
+				t.Errorf("step %d, fortran %v: other values, or %d of capacity %d", step, fortran, len(s.X), cap(s.X))
+			}
+		}
+	}
+}
+
 func TestLoadNPZ(t *testing.T) {
 	var labels []int64
 	var x []float32

@@ -9,9 +9,14 @@ import (
 	"strings"
 )
 
-// A byte of deflated data unpacks to at most 1,032 bytes, so a member that
-// declares more lies.
-const maxDeflateRatio = 1032
+const (
+	// A byte of deflated data unpacks to at most 1,032 bytes, so a member that
+	// declares more lies.
+	maxDeflateRatio = 1032
+	// Numbers seldom shrink below a quarter: memory for that much is taken at
+	// once, and more only as it is really unpacked.
+	usualDeflateRatio = 4
+)
 
 // zipFile is an opened .npz archive.
 type zipFile struct {
@@ -90,5 +95,6 @@ func (z *zipFile) withArray(ctx context.Context, f *zip.File, use func(*npyArray
 	if want := uint64(a.offset) + uint64(a.total)*uint64(a.typ.size); raw != want {
 		return malformed(name, a.offset, "shape %v needs a member of %d bytes, it has %d", a.shape, want, raw)
 	}
+	a.reserve = min(a.total, int(min(packed*usualDeflateRatio, raw))/a.typ.size)
 	return use(a)
 }

@@ -40,12 +40,18 @@ func newOrigin(t *testing.T) *origin {
 	for i := range raw {
 		raw[i] = byte(rng.Uint32())
 	}
-	o := &origin{packed: gzipped(raw), etag: `"one"`}
 	sum := sha256.Sum256(raw)
-	o.file = File{Name: "images.gz", SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(o.packed)), Raw: int64(len(raw))}
+	packed := gzipped(raw)
+	return serve(t, packed, File{Name: "images.gz", SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(packed)), Raw: int64(len(raw))})
+}
+
+// serve is a server of one packed file; its URL is filled in.
+func serve(t *testing.T, packed []byte, f File) *origin {
+	t.Helper()
+	o := &origin{packed: packed, file: f, etag: `"one"`}
 	o.Server = httptest.NewServer(o)
 	t.Cleanup(o.Close)
-	o.file.URLs = []string{o.URL + "/images.gz"}
+	o.file.URLs = []string{o.URL + "/" + f.Name}
 	return o
 }
 
@@ -62,7 +68,7 @@ func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("ETag", o.etag)
 	body := &cutWriter{ResponseWriter: w, left: o.cutAfter.Swap(0), o: o}
-	http.ServeContent(body, r, "images.gz", time.Time{}, bytes.NewReader(o.packed))
+	http.ServeContent(body, r, o.file.Name, time.Time{}, bytes.NewReader(o.packed))
 }
 
 // cutWriter aborts the connection after left bytes (if left > 0).

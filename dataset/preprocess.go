@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -70,7 +71,7 @@ func (p Preprocessing) resolve(defaultScale float64, shape []int) (Preprocessing
 		p.Scale = defaultScale
 	}
 	if !(math.Abs(p.Scale) <= math.MaxFloat32) {
-		return p, badRequest("preprocessing.scale", "%v is not a finite number", p.Scale)
+		return p, badRequest("preprocess.scale", "%v is not a finite number", p.Scale)
 	}
 	channels, _ := channelLayout(shape)
 	for _, v := range []struct {
@@ -78,14 +79,18 @@ func (p Preprocessing) resolve(defaultScale float64, shape []int) (Preprocessing
 		values []float64
 	}{{"mean", p.Mean}, {"std", p.Std}} {
 		if n := len(v.values); n > 1 && n != channels {
-			return p, badRequest("preprocessing."+v.key, "%d values for inputs of shape %v; give 1 or %d", n, shape, channels)
+			right := "give 1"
+			if channels > 1 {
+				right = fmt.Sprintf("give 1 or %d", channels)
+			}
+			return p, badRequest("preprocess."+v.key, "%d values for inputs of shape %v; %s", n, shape, right)
 		}
 		for _, x := range v.values {
 			if !(math.Abs(x) <= math.MaxFloat32) {
-				return p, badRequest("preprocessing."+v.key, "%v is not a finite number", x)
+				return p, badRequest("preprocess."+v.key, "%v is not a finite number", x)
 			}
 			if v.key == "std" && !(x > 0) {
-				return p, badRequest("preprocessing.std", "%v is not positive", x)
+				return p, badRequest("preprocess.std", "%v is not positive", x)
 			}
 		}
 	}

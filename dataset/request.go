@@ -19,7 +19,8 @@ type Request struct {
 	Synthetic     Synthetic // sizes of the synthetic sets; the others refuse it
 
 	// DataDir is the only folder that is searched if it is not empty;
-	// otherwise see [DataDirs].
+	// otherwise see [DataDirs]. For cifar-10 it may also be the archive or the
+	// folder of the unpacked batches itself.
 	DataDir string
 }
 

@@ -15,6 +15,9 @@ type Set struct {
 	// Index is the position of each sample in the file or stream that it was
 	// taken from, counting from 0.
 	Index []int
+	// Source is the file that the samples were read from, and whether it is the
+	// published one.
+	Source Source
 }
 
 // Len returns n, the number of samples.

@@ -32,7 +32,7 @@ func TestFunction1D(t *testing.T) {
 			if want := -1 + 2*float64(i)/float64(n-1); !(math.Abs(float64(x)-want) <= 1e-7) {
 				t.Errorf("x[%d] = %v, want %v", i, x, want)
 			}
-			if want := math.Sin(2 * math.Pi * float64(x)); !(math.Abs(float64(s.Y[i])-want) <= 1e-6) {
+			if want := 0.2 * math.Sin(2*math.Pi*float64(x)); !(math.Abs(float64(s.Y[i])-want) <= 1e-6) {
 				t.Errorf("y[%d] = %v, want %v", i, s.Y[i], want)
 			}
 		}

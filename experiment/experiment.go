@@ -33,6 +33,8 @@ type Experiment struct {
 	preprocessing string
 	hasTest       bool
 	minNorms      map[string]rundir.Number
+	// source says which file the data came from; empty for embedded data.
+	source string
 	// dataDigest is the SHA-256 of all samples and targets as they enter the
 	// training, in hexadecimal.
 	dataDigest string
@@ -69,8 +71,8 @@ func New(ctx context.Context, cfg rundir.Config, opt Options) (*Experiment, erro
 	e := &Experiment{
 		config: cfg, memory: opt.Memory, checkpointInterval: cmp.Or(opt.CheckpointInterval, 5*time.Second),
 		train: dataOf(train), inputs: train.Inputs(), outputs: train.Outputs,
-		preprocessing: train.Preprocessing.String(),
-		minNorms:      minNorms(train.X, train.Inputs(), cfg.Measure.Orders),
+		preprocessing: train.Preprocessing.String(), source: train.Source.String(),
+		minNorms: minNorms(train.X, train.Inputs(), cfg.Measure.Orders),
 	}
 	if test != nil {
 		e.test, e.hasTest = dataOf(test), true

@@ -25,7 +25,7 @@ func (e *Experiment) measure(net *nn.Network[float32], p rundir.Point, end endin
 	orders := e.config.Measure.Orders
 	r := &rundir.Result{
 		Model:      modelInfo(net),
-		Data:       rundir.DataInfo{Samples: e.train.N, SHA256: e.dataDigest, MinNorm: e.minNorms},
+		Data:       rundir.DataInfo{Samples: e.train.N, SHA256: e.dataDigest, Source: e.source, MinNorm: e.minNorms},
 		Convention: e.convention(p, loss),
 		Training: &rundir.Training{
 			Status: end.status, Steps: end.steps,

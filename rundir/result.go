@@ -72,6 +72,9 @@ type DataInfo struct {
 	// SHA256 identifies the samples and targets, training and test, after
 	// preprocessing.
 	SHA256 string `json:"sha256"`
+	// Source is the file the data came from, with its own SHA-256; empty for
+	// data that are part of the program.
+	Source string `json:"source"`
 	// MinNorm maps "2k" to min_i ‖x_i‖_{2k} after preprocessing.
 	MinNorm map[string]Number `json:"min_norm"`
 }

@@ -98,7 +98,11 @@ func describeData(name, dataDir string, stdout io.Writer) error {
 		if err == nil {
 			at = paths[i]
 		}
-		row("file", "%s: %d bytes, unpacked SHA-256 %s; %s", f.Name, f.Bytes, f.SHA256, at)
+		packing := "unpacked "
+		if f.Packed {
+			packing = ""
+		}
+		row("file", "%s: %d bytes, %sSHA-256 %s; %s", f.Name, f.Bytes, packing, f.SHA256, at)
 	}
 	if e.Debian != "" {
 		row("Debian", "package %s", e.Debian)
