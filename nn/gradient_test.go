@@ -257,8 +257,8 @@ func testMemory[T kernel.Float](t *rapid.T, seed uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	least := net.workspaceBytes()*kernel.RowBlock + 8*3*int64(len(net.layers))*kernel.RowBlock
-	for _, memory := range []int64{least, 2 * least, 3*least + 1} {
+	least := net.transposedBytes() + net.workspaceBytes()*kernel.RowBlock + 8*3*int64(len(net.layers))*kernel.RowBlock
+	for _, memory := range []int64{least, least + 9*net.workspaceBytes(), 3*least + 1} {
 		got, err := net.GradientMoments(data, []int{1, 3}, memory)
 		if err != nil {
 			t.Fatal(err)

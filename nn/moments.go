@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"unsafe"
 
 	"sobolev/internal/kernel"
 )
@@ -81,9 +82,10 @@ func (n *Network[T]) EachGradientSums(data Data[T], orders int, memory int64, vi
 // of the kernels' row block, up to evaluationBlock, that fits into memory.
 func (n *Network[T]) measuringBlock(samples, orders int, memory int64) (int, error) {
 	perRow := n.workspaceBytes() + int64(8*orders*len(n.layers))
-	block := min(memory/perRow, evaluationBlock, int64(wholeRows(samples))) / kernel.RowBlock * kernel.RowBlock
+	fixed := n.transposedBytes()
+	block := min((memory-fixed)/perRow, evaluationBlock, int64(wholeRows(samples))) / kernel.RowBlock * kernel.RowBlock
 	if block < kernel.RowBlock {
-		return 0, fmt.Errorf("measuring the gradients' moments needs at least %d bytes of memory; the limit is %d", perRow*kernel.RowBlock, memory)
+		return 0, fmt.Errorf("measuring the gradients' moments needs at least %d bytes of memory; the limit is %d", fixed+perRow*kernel.RowBlock, memory)
 	}
 	return int(block), nil
 }
@@ -92,6 +94,11 @@ func (n *Network[T]) measuringBlock(samples, orders int, memory int64) (int, err
 type gradientMeter[T kernel.Float] struct {
 	net *Network[T]
 	ws  *Workspace[T]
+	// transposed[l] is Wᵀ of layer l. The backward pass of training works on the
+	// panels of W, which change at every step; here they stay, and the forward
+	// product on Wᵀ is faster: it skips the zeros of the deltas.
+	transposed []*kernel.Weights[T]
+	noBias     []T
 	// input[l][i*orders+k−1] is Σ x^{2k} of layer l's input at row i.
 	input  [][]float64
 	orders int
@@ -101,10 +108,38 @@ type gradientMeter[T kernel.Float] struct {
 func newGradientMeter[T kernel.Float](n *Network[T], block, orders int) *gradientMeter[T] {
 	m := &gradientMeter[T]{net: n, ws: n.NewWorkspace(block), orders: orders, out: newGradientSums(len(n.layers), orders)}
 	m.ws.inputGradient = make([]T, block*kernel.Stride[T](n.Inputs()))
-	for range n.layers {
+	for _, l := range n.layers {
 		m.input = append(m.input, make([]float64, block*orders))
+		m.transposed = append(m.transposed, transpose(l.weights))
+		m.noBias = append(m.noBias, make([]T, max(0, kernel.Stride[T](l.weights.In)-len(m.noBias)))...)
 	}
 	return m
+}
+
+// transpose returns Wᵀ, packed.
+func transpose[T kernel.Float](w *kernel.Weights[T]) *kernel.Weights[T] {
+	flat, turned := make([]T, w.Out*w.In), make([]T, w.Out*w.In)
+	w.Unpack(flat)
+	for o := range w.Out {
+		for i, v := range flat[o*w.In : (o+1)*w.In] {
+			turned[i*w.Out+o] = v
+		}
+	}
+	t := kernel.NewWeights[T](w.In, w.Out)
+	t.Pack(turned)
+	return t
+}
+
+// transposedBytes returns the memory of all transposed weights, and of the two
+// flat copies of the largest on the way.
+func (n *Network[T]) transposedBytes() int64 {
+	var element T
+	all, largest := 0, 0
+	for _, l := range n.layers {
+		all += kernel.Stride[T](l.weights.In) * l.weights.Out
+		largest = max(largest, l.weights.In*l.weights.Out)
+	}
+	return int64(unsafe.Sizeof(element)) * int64(all+2*largest)
 }
 
 // measureInputs sums the powers of every layer's input, which all outputs share.
@@ -127,9 +162,25 @@ func (m *gradientMeter[T]) backward(c, rows int) {
 		delta[c] = 1
 	}
 	for l := last; l > 0; l-- {
-		n.backwardTo(ws, l, wholeRows(rows))
+		m.transposed[l].Forward(ws.delta[l-1], ws.delta[l], m.noBias, wholeRows(rows), false)
+		n.throughActivation(ws, l-1, rows)
 	}
-	n.layers[0].weights.Backward(ws.inputGradient, ws.delta[0], nil, wholeRows(rows))
+	m.transposed[0].Forward(ws.inputGradient, ws.delta[0], m.noBias, wholeRows(rows), false)
+}
+
+// throughActivation multiplies the first rows of delta[l] by the derivative of
+// layer l's activation.
+func (n *Network[T]) throughActivation(ws *Workspace[T], l, rows int) {
+	layer := n.layers[l]
+	for i := range rows {
+		delta := row(ws.delta[l], i, layer.weights.Out)
+		switch {
+		case layer.activation == ReLU:
+			kernel.Gate(delta, row(ws.value[l+1], i, layer.weights.Out))
+		case layer.activation.smooth():
+			applyDerivative(layer.activation, delta, row(ws.pre[l], i, layer.weights.Out))
+		}
+	}
 }
 
 // sums returns the power sums of row i for the output of the last backward.

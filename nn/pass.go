@@ -96,9 +96,7 @@ func (n *Network[T]) backwardTo(ws *Workspace[T], l, batch int) {
 	}
 	n.layers[l].weights.Backward(ws.delta[l-1], ws.delta[l], gate, batch)
 	if below.activation.smooth() {
-		for i := range batch {
-			applyDerivative(below.activation, row(ws.delta[l-1], i, below.weights.Out), row(ws.pre[l-1], i, below.weights.Out))
-		}
+		n.throughActivation(ws, l-1, batch)
 	}
 }
 

@@ -1,5 +1,7 @@
 package kernel
 
+import "math"
+
 // Axpy computes y += a·x, element by element. It panics if the lengths differ.
 func Axpy[T Float](y []T, a T, x []T) {
 	if len(x) != len(y) {
@@ -56,3 +58,27 @@ func lanes[T Float]() int { return PanelWidth[T]() / 3 }
 
 // wholeVectors rounds n down to whole vectors.
 func wholeVectors[T Float](n int) int { return n - n%lanes[T]() }
+
+// Gate sets x to zero where gate is not positive: the derivative of ReLU, given
+// its output.
+func Gate[T Float](x, gate []T) {
+	if len(gate) < len(x) {
+		panic("kernel: Gate: gate is shorter than x")
+	}
+	// Signs of gates are random: a branch would be mispredicted every other
+	// time, so the sign becomes a mask.
+	switch x := any(x).(type) {
+	case []float32:
+		for i, g := range any(gate).([]float32)[:len(x)] {
+			b := math.Float32bits(g)
+			keep := uint32(int32(-(b&^(1<<31)))>>31) &^ uint32(int32(b)>>31)
+			x[i] = math.Float32frombits(math.Float32bits(x[i]) & keep)
+		}
+	case []float64:
+		for i, g := range any(gate).([]float64)[:len(x)] {
+			b := math.Float64bits(g)
+			keep := uint64(int64(-(b&^(1<<63)))>>63) &^ uint64(int64(b)>>63)
+			x[i] = math.Float64frombits(math.Float64bits(x[i]) & keep)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package kernel
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -83,4 +84,19 @@ func TestPeakLoopsCountTheirWork(t *testing.T) {
 			t.Fatal("no operations")
 		}
 	})
+}
+
+func TestGate(t *testing.T) {
+	testGate[float32](t)
+	testGate[float64](t)
+}
+
+func testGate[T Float](t *testing.T) {
+	gate := []T{0, 1, -1, T(math.Copysign(0, -1)), 1e-30, -1e-30, T(math.Inf(1)), T(math.Inf(-1))}
+	want := []T{0, 3, 0, 0, 3, 0, 3, 0}
+	x := []T{3, 3, 3, 3, 3, 3, 3, 3}
+	Gate(x, gate)
+	if !slices.Equal(x, want) {
+		t.Errorf("gates %v leave %v, want %v", gate, x, want)
+	}
 }
