@@ -27,7 +27,7 @@ func BenchmarkMoments(b *testing.B) {
 	}
 	flops := 0.0
 	for _, l := range net.layers {
-		flops += 2 * n * float64(1+c) * float64(l.weights.In*l.weights.Out)
+		flops += 2 * n * float64(1+c) * float64(weightCount(l))
 	}
 	var seconds, peaks []float64
 	for b.Loop() {

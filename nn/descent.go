@@ -10,38 +10,48 @@ import "sobolev/internal/kernel"
 func (n *Network[T]) Descend(ws *Workspace[T], loss Loss, eta float64, y func(i int) []T, batch int) float64 {
 	n.Forward(ws, batch)
 	value := n.lossGradient(ws, loss, y, batch)
-	for l := len(n.layers) - 1; l >= 0; l-- {
-		if l > 0 {
+	n.eachGradient(ws, batch, func(_ int, l trainable[T], s *state[T], dy, x []T) {
+		l.update(l.affine(), s, T(-eta), dy, x, batch)
+	})
+	return value
+}
+
+// eachGradient goes back from the last delta and calls f with every layer, from
+// the last to the first, once the layer below has its delta: f may change the
+// layer. j is the index of the layer.
+func (n *Network[T]) eachGradient(ws *Workspace[T], batch int, f func(j int, l trainable[T], s *state[T], dy, x []T)) {
+	j := len(n.layers) - 1
+	for l := len(n.stages) - 1; l >= n.stageOf[0]; l-- {
+		if l > n.stageOf[0] {
 			n.backwardTo(ws, l, batch)
 		}
-		layer := n.layers[l]
-		layer.weights.Update(T(-eta), ws.delta[l], ws.value[l], layer.bias, batch)
+		if l == n.stageOf[j] {
+			f(j, n.layers[j], ws.state[l], ws.delta[l], ws.value[l])
+			j--
+		}
 	}
-	return value
 }
 
 // Gradient has the shape of a network's parameters, in the layout of the kernels:
 // a gradient, or a velocity.
 type Gradient[T kernel.Float] struct {
-	weights []*kernel.Weights[T]
-	biases  [][]T
+	net   *Network[T]
+	parts []affine[T] // of each layer
 }
 
 // NewGradient returns a zero gradient.
 func (n *Network[T]) NewGradient() *Gradient[T] {
-	g := new(Gradient[T])
+	g := &Gradient[T]{net: n}
 	for _, l := range n.layers {
-		g.weights = append(g.weights, kernel.NewWeights[T](l.weights.Out, l.weights.In))
-		g.biases = append(g.biases, make([]T, len(l.bias)))
+		g.parts = append(g.parts, l.affine().zero())
 	}
 	return g
 }
 
 // Scale multiplies g by a.
 func (g *Gradient[T]) Scale(a T) {
-	for l, w := range g.weights {
-		w.Scale(a)
-		kernel.Scale(g.biases[l], a)
+	for _, p := range g.parts {
+		p.scale(a)
 	}
 }
 
@@ -50,39 +60,33 @@ func (g *Gradient[T]) Scale(a T) {
 func (n *Network[T]) AddGradient(g *Gradient[T], ws *Workspace[T], loss Loss, y func(i int) []T, batch int) float64 {
 	n.Forward(ws, batch)
 	value := n.lossGradient(ws, loss, y, batch)
-	for l := len(n.layers) - 1; l >= 0; l-- {
-		if l > 0 {
-			n.backwardTo(ws, l, batch)
-		}
-		g.weights[l].Update(1, ws.delta[l], ws.value[l], g.biases[l], batch)
-	}
+	n.eachGradient(ws, batch, func(j int, l trainable[T], s *state[T], dy, x []T) {
+		l.update(g.parts[j], s, 1, dy, x, batch)
+	})
 	return value
 }
 
 // Add computes W += a·g.
 func (n *Network[T]) Add(a T, g *Gradient[T]) {
-	for l, layer := range n.layers {
-		layer.weights.Add(a, g.weights[l])
-		kernel.Axpy(layer.bias, a, g.biases[l])
+	for j, l := range n.layers {
+		l.affine().add(a, g.parts[j])
 	}
 }
 
 // CopyTo writes g to dst in the order of the flat vector of parameters.
 func (g *Gradient[T]) CopyTo(dst []T) {
-	for l, w := range g.weights {
-		size := w.Out * w.In
-		w.Unpack(dst[:size])
-		copy(dst[size:size+w.Out], g.biases[l])
-		dst = dst[size+w.Out:]
-	}
+	j := 0
+	g.net.eachFlat(dst, func(_ trainable[T], w, b []T) {
+		g.parts[j].unpack(w, b)
+		j++
+	})
 }
 
 // Set sets g from src in the order of the flat vector of parameters.
 func (g *Gradient[T]) Set(src []T) {
-	for l, w := range g.weights {
-		size := w.Out * w.In
-		w.Pack(src[:size])
-		copy(g.biases[l], src[size:size+w.Out])
-		src = src[size+w.Out:]
-	}
+	j := 0
+	g.net.eachFlat(src, func(_ trainable[T], w, b []T) {
+		g.parts[j].pack(w, b)
+		j++
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"unsafe"
 
 	"sobolev/internal/kernel"
 )
@@ -14,17 +13,20 @@ import (
 //
 // A dense layer's weight gradient is the outer product of its delta and its
 // input, so that Σ_{o,l} (δ_o x_l)^{2k} = Σ_o δ_o^{2k} · Σ_l x_l^{2k}: no
-// per-sample gradient is ever formed.
+// per-sample gradient is ever formed. That of a convolution, Σ_positions δ_q
+// patch_qᵀ, is formed for one sample at a time.
 type GradientSums struct {
 	// Input is the sum over the d inputs.
 	Input []float64
-	// Weight and Bias are the sums over each dense layer's parameters. The bias
-	// gradient is the delta, the gradient with respect to the pre-activation.
+	// Delta is the sum over the pre-activations of the first layer, every
+	// position of a convolution by itself.
+	Delta []float64
+	// Weight and Bias are the sums over each layer's parameters.
 	Weight, Bias [][]float64
 }
 
 func newGradientSums(layers, orders int) GradientSums {
-	s := GradientSums{Input: make([]float64, orders)}
+	s := GradientSums{Input: make([]float64, orders), Delta: make([]float64, orders)}
 	for range layers {
 		s.Weight = append(s.Weight, make([]float64, orders))
 		s.Bias = append(s.Bias, make([]float64, orders))
@@ -35,6 +37,7 @@ func newGradientSums(layers, orders int) GradientSums {
 // add adds t to s, element by element.
 func (s *GradientSums) add(t *GradientSums) {
 	kernel.Axpy(s.Input, 1, t.Input)
+	kernel.Axpy(s.Delta, 1, t.Delta)
 	for l := range s.Weight {
 		kernel.Axpy(s.Weight[l], 1, t.Weight[l])
 		kernel.Axpy(s.Bias[l], 1, t.Bias[l])
@@ -59,7 +62,7 @@ func (n *Network[T]) EachGradientSums(data Data[T], orders int, memory int64, vi
 	if err := n.check(data); err != nil {
 		return err
 	}
-	block, err := n.measuringBlock(data.N, orders, memory)
+	block, err := n.measuringBlock(data.N, memory)
 	if err != nil {
 		return err
 	}
@@ -67,7 +70,6 @@ func (n *Network[T]) EachGradientSums(data Data[T], orders int, memory int64, vi
 	for from := 0; from < data.N; from += block {
 		rows := min(block, data.N-from)
 		n.forwardBlock(m.ws, data, from, rows)
-		m.measureInputs(rows)
 		for c := range n.Outputs() {
 			m.backward(c, rows)
 			for i := range rows {
@@ -80,8 +82,8 @@ func (n *Network[T]) EachGradientSums(data Data[T], orders int, memory int64, vi
 
 // measuringBlock returns the number of samples per block: the largest multiple
 // of the kernels' row block, up to evaluationBlock, that fits into memory.
-func (n *Network[T]) measuringBlock(samples, orders int, memory int64) (int, error) {
-	perRow := n.workspaceBytes() + int64(8*orders*len(n.layers))
+func (n *Network[T]) measuringBlock(samples int, memory int64) (int, error) {
+	perRow := n.workspaceBytes()
 	fixed := n.transposedBytes()
 	block := min((memory-fixed)/perRow, evaluationBlock, int64(wholeRows(samples))) / kernel.RowBlock * kernel.RowBlock
 	if block < kernel.RowBlock {
@@ -94,24 +96,28 @@ func (n *Network[T]) measuringBlock(samples, orders int, memory int64) (int, err
 type gradientMeter[T kernel.Float] struct {
 	net *Network[T]
 	ws  *Workspace[T]
-	// transposed[l] is Wᵀ of layer l. The backward pass of training works on the
-	// panels of W, which change at every step; here they stay, and the forward
-	// product on Wᵀ is faster: it skips the zeros of the deltas.
+	// transposed[l] is Wᵀ of stage l, if that is a dense layer. The backward pass
+	// of training works on the panels of W, which change at every step; here they
+	// stay, and the forward product on Wᵀ is faster: it skips the zeros of the
+	// deltas.
 	transposed []*kernel.Weights[T]
 	noBias     []T
-	// input[l][i*orders+k−1] is Σ x^{2k} of layer l's input at row i.
-	input  [][]float64
-	orders int
-	out    GradientSums
+	out        GradientSums
+	layer      layerSums
 }
 
 func newGradientMeter[T kernel.Float](n *Network[T], block, orders int) *gradientMeter[T] {
-	m := &gradientMeter[T]{net: n, ws: n.NewWorkspace(block), orders: orders, out: newGradientSums(len(n.layers), orders)}
-	m.ws.inputGradient = make([]T, block*kernel.Stride[T](n.Inputs()))
-	for _, l := range n.layers {
-		m.input = append(m.input, make([]float64, block*orders))
-		m.transposed = append(m.transposed, transpose(l.weights))
-		m.noBias = append(m.noBias, make([]T, max(0, kernel.Stride[T](l.weights.In)-len(m.noBias)))...)
+	m := &gradientMeter[T]{
+		net: n, ws: n.NewWorkspace(block), out: newGradientSums(len(n.layers), orders),
+		layer:      layerSums{delta: make([]float64, orders)},
+		transposed: make([]*kernel.Weights[T], len(n.stages)),
+	}
+	m.ws.inputGradient = make([]T, block*n.stages[0].in().gradient)
+	for l, s := range n.stages {
+		if d, ok := s.(*dense[T]); ok {
+			m.transposed[l] = transpose(d.weights)
+			m.noBias = append(m.noBias, make([]T, max(0, kernel.Stride[T](d.weights.In)-len(m.noBias)))...)
+		}
 	}
 	return m
 }
@@ -133,68 +139,61 @@ func transpose[T kernel.Float](w *kernel.Weights[T]) *kernel.Weights[T] {
 // transposedBytes returns the memory of all transposed weights, and of the two
 // flat copies of the largest on the way.
 func (n *Network[T]) transposedBytes() int64 {
-	var element T
 	all, largest := 0, 0
-	for _, l := range n.layers {
-		all += kernel.Stride[T](l.weights.In) * l.weights.Out
-		largest = max(largest, l.weights.In*l.weights.Out)
-	}
-	return int64(unsafe.Sizeof(element)) * int64(all+2*largest)
-}
-
-// measureInputs sums the powers of every layer's input, which all outputs share.
-func (m *gradientMeter[T]) measureInputs(rows int) {
-	for l, layer := range m.net.layers {
-		clear(m.input[l])
-		for i := range rows {
-			kernel.EvenPowerSums(m.input[l][i*m.orders:(i+1)*m.orders], row(m.ws.value[l], i, layer.weights.In))
+	for _, s := range n.stages {
+		if d, ok := s.(*dense[T]); ok {
+			all += kernel.Stride[T](d.weights.In) * d.weights.Out
+			largest = max(largest, d.weights.In*d.weights.Out)
 		}
 	}
+	return sizeOf[T]() * int64(all+2*largest)
 }
 
 // backward computes the deltas and the input gradient of output c.
 func (m *gradientMeter[T]) backward(c, rows int) {
-	n, ws := m.net, m.ws
-	last := len(n.layers) - 1
-	for i := range wholeRows(rows) {
+	n, ws, batch := m.net, m.ws, wholeRows(rows)
+	last := len(n.stages) - 1
+	for i := range batch {
 		delta := row(ws.delta[last], i, n.Outputs())
 		clear(delta)
 		delta[c] = 1
 	}
 	for l := last; l > 0; l-- {
-		m.transposed[l].Forward(ws.delta[l-1], ws.delta[l], m.noBias, wholeRows(rows), false)
-		n.throughActivation(ws, l-1, rows)
-	}
-	m.transposed[0].Forward(ws.inputGradient, ws.delta[0], m.noBias, wholeRows(rows), false)
-}
-
-// throughActivation multiplies the first rows of delta[l] by the derivative of
-// layer l's activation.
-func (n *Network[T]) throughActivation(ws *Workspace[T], l, rows int) {
-	layer := n.layers[l]
-	for i := range rows {
-		delta := row(ws.delta[l], i, layer.weights.Out)
-		switch {
-		case layer.activation == ReLU:
-			kernel.Gate(delta, row(ws.value[l+1], i, layer.weights.Out))
-		case layer.activation.smooth():
-			applyDerivative(layer.activation, delta, row(ws.pre[l], i, layer.weights.Out))
+		if m.transposed[l] == nil {
+			n.backwardTo(ws, l, batch)
+			continue
+		}
+		m.transposed[l].Forward(ws.delta[l-1], ws.delta[l], m.noBias, batch, false)
+		switch below := n.stages[l-1].activation(); {
+		case below == ReLU:
+			kernel.Gate(ws.delta[l-1][:batch*n.stages[l-1].out().gradient], ws.value[l])
+		case below.smooth():
+			n.throughSmooth(ws, l-1, batch)
 		}
 	}
+	if m.transposed[0] != nil {
+		m.transposed[0].Forward(ws.inputGradient, ws.delta[0], m.noBias, batch, false)
+		return
+	}
+	n.stages[0].backward(ws.state[0], ws.inputGradient, ws.delta[0], nil, batch)
 }
 
 // sums returns the power sums of row i for the output of the last backward.
 func (m *gradientMeter[T]) sums(i int) *GradientSums {
-	for l, layer := range m.net.layers {
-		bias, weight := m.out.Bias[l], m.out.Weight[l]
-		clear(bias)
-		kernel.EvenPowerSums(bias, row(m.ws.delta[l], i, layer.weights.Out))
-		for k, x := range m.input[l][i*m.orders : (i+1)*m.orders] {
-			weight[k] = bias[k] * x
+	for j, layer := range m.net.layers {
+		l := m.net.stageOf[j]
+		m.layer.weight, m.layer.bias = m.out.Weight[j], m.out.Bias[j]
+		clear(m.layer.weight)
+		clear(m.layer.bias)
+		clear(m.layer.delta)
+		layer.sums(m.ws.state[l], &m.layer, m.ws.delta[l], m.ws.value[l], i)
+		if j == 0 {
+			copy(m.out.Delta, m.layer.delta)
 		}
 	}
+	size := m.net.stages[0].in().gradient
 	clear(m.out.Input)
-	kernel.EvenPowerSums(m.out.Input, row(m.ws.inputGradient, i, m.net.Inputs()))
+	kernel.EvenPowerSums(m.out.Input, m.ws.inputGradient[i*size:(i+1)*size])
 	return &m.out
 }
 
@@ -259,10 +258,10 @@ func (n *Network[T]) momentsOf(total *GradientSums, k, samples int) Moments {
 	scale := 1 / float64(samples)
 	m := Moments{K: k, SumX: total.Input[k-1] * scale}
 	for l, layer := range n.layers {
-		share := LayerMoment{Name: layer.name, SumWeight: total.Weight[l][k-1] * scale, SumBias: total.Bias[l][k-1] * scale}
+		share := LayerMoment{Name: layer.name(), SumWeight: total.Weight[l][k-1] * scale, SumBias: total.Bias[l][k-1] * scale}
 		m.SumW += share.SumWeight + share.SumBias
 		m.Layers = append(m.Layers, share)
 	}
-	m.SumW1, m.SumDelta = m.Layers[0].SumWeight, m.Layers[0].SumBias
+	m.SumW1, m.SumDelta = m.Layers[0].SumWeight, total.Delta[k-1]*scale
 	return m
 }

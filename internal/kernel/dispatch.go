@@ -1,6 +1,6 @@
 package kernel
 
-// Name says which implementation runs: "avx2" or "portable".
+// Name says which implementation runs: "avx2", "neon" or "portable".
 func Name() string {
 	if simd {
 		return simdName

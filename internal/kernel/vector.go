@@ -1,7 +1,5 @@
 package kernel
 
-import "math"
-
 // Axpy computes y += a·x, element by element. It panics if the lengths differ.
 func Axpy[T Float](y []T, a T, x []T) {
 	if len(x) != len(y) {
@@ -65,20 +63,9 @@ func Gate[T Float](x, gate []T) {
 	if len(gate) < len(x) {
 		panic("kernel: Gate: gate is shorter than x")
 	}
-	// Signs of gates are random: a branch would be mispredicted every other
-	// time, so the sign becomes a mask.
-	switch x := any(x).(type) {
-	case []float32:
-		for i, g := range any(gate).([]float32)[:len(x)] {
-			b := math.Float32bits(g)
-			keep := uint32(int32(-(b&^(1<<31)))>>31) &^ uint32(int32(b)>>31)
-			x[i] = math.Float32frombits(math.Float32bits(x[i]) & keep)
-		}
-	case []float64:
-		for i, g := range any(gate).([]float64)[:len(x)] {
-			b := math.Float64bits(g)
-			keep := uint64(int64(-(b&^(1<<63)))>>63) &^ uint64(int64(b)>>63)
-			x[i] = math.Float64frombits(math.Float64bits(x[i]) & keep)
+	for i := gateVectorsOf(x, gate); i < len(x); i++ {
+		if !(gate[i] > 0) {
+			x[i] = 0
 		}
 	}
 }

@@ -92,9 +92,9 @@ func TestGate(t *testing.T) {
 }
 
 func testGate[T Float](t *testing.T) {
-	gate := []T{0, 1, -1, T(math.Copysign(0, -1)), 1e-30, -1e-30, T(math.Inf(1)), T(math.Inf(-1))}
-	want := []T{0, 3, 0, 0, 3, 0, 3, 0}
-	x := []T{3, 3, 3, 3, 3, 3, 3, 3}
+	gate := []T{0, 1, -1, T(math.Copysign(0, -1)), 1e-30, -1e-30, T(math.Inf(1)), T(math.Inf(-1)), T(math.NaN()), 1}
+	want := []T{0, 3, 0, 0, 3, 0, 3, 0, 0, 3}
+	x := []T{3, 3, 3, 3, 3, 3, 3, 3, 3, 3}
 	Gate(x, gate)
 	if !slices.Equal(x, want) {
 		t.Errorf("gates %v leave %v, want %v", gate, x, want)

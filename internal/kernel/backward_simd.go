@@ -1,4 +1,4 @@
-//go:build amd64 && !purego
+//go:build (amd64 || arm64) && !purego
 
 package kernel
 
@@ -111,9 +111,9 @@ func (w *Weights[T]) backwardRows(dx, dy, gate []T, rows int) {
 				live, list, most := f.count[b/2], &f.index[b/2], 6
 				switch left := rows - b; {
 				case f.dense[b/2] && left == 5:
-					h, live, list, most = 5, n, &f.every, 2
+					h, live, list, most = 5, n, &f.every, inputsOfFive
 				case f.dense[b/2]:
-					h, live, list, most = 4, n, &f.every, 3
+					h, live, list, most = 4, n, &f.every, inputsOfFour
 				case left == 1:
 					h, most = 1, 8
 				default:

@@ -1,0 +1,97 @@
+package nn
+
+import (
+	"sobolev/internal/kernel"
+)
+
+// stage is a part of a network between two buffers: a dense layer or a
+// convolution with the activation behind it, a pooling, or a flattening.
+// Buffers hold samples one after the other; in and out say how far apart, for
+// values and for gradients. state is what newState returned for the workspace.
+type stage[T kernel.Float] interface {
+	in() place
+	out() place
+	newState(capacity int) *state[T]
+	// forward computes the output y, after the activation, from x.
+	forward(s *state[T], y, x []T, batch int)
+	// backward computes dx from dy, the gradient with respect to the output
+	// before the activation. Where gate is not nil it is x, the output of a
+	// ReLU: elements of dx are zero where it is not positive.
+	backward(s *state[T], dx, dy, gate []T, batch int)
+	// activation is applied to the output by forward, and taken back by the
+	// stage above or by throughActivation.
+	activation() Activation
+}
+
+// trainable is a stage with parameters.
+type trainable[T kernel.Float] interface {
+	stage[T]
+	name() string
+	// shapes of weight and bias, in PyTorch's order.
+	weightShape() []int
+	outputs() int
+	// fanIn and fanOut of the initialisation.
+	fan() (in, out int)
+	affine() affine[T]
+	// update adds alpha times the gradient of the batch to the affine map a,
+	// which has the shape of this stage's.
+	update(a affine[T], s *state[T], alpha T, dy, x []T, batch int)
+	// sums sets the power sums of the per-sample gradient of row i.
+	sums(s *state[T], out *layerSums, dy, x []T, i int)
+}
+
+// affine holds weights and a bias in the layout of the kernels: a layer's
+// parameters, or a gradient or velocity of the same shape.
+type affine[T kernel.Float] interface {
+	zero() affine[T] // of the same shape
+	scale(a T)
+	add(a T, v affine[T])
+	// pack and unpack convert from and to PyTorch's order.
+	pack(w, b []T)
+	unpack(w, b []T)
+}
+
+// place is the layout of a sample in its buffers.
+type place struct {
+	shape shape
+	// pixel is the distance between the pixels of an image.
+	pixel int
+	// value and gradient are the elements from sample to sample.
+	value, gradient int
+	// bordered images belong to kernel.ConvPool: values have a border of zeros,
+	// gradients are compact.
+	bordered bool
+}
+
+// vector is the layout of rows of n features.
+func vector[T kernel.Float](n int) place {
+	stride := kernel.Stride[T](n)
+	return place{shape: shape{c: n}, value: stride, gradient: stride}
+}
+
+// image is the layout of NHWC images with the given distance between pixels.
+func image(s shape, pixel int) place {
+	return place{shape: s, pixel: pixel, value: s.h * s.w * pixel, gradient: s.h * s.w * pixel}
+}
+
+// state is what a stage keeps of a forward pass for the backward pass.
+type state[T kernel.Float] struct {
+	pre     []T      // pre-activations, for smooth activations
+	patches []T      // of a convolution's input
+	where   []uint16 // of a max-pooling's maxima
+	offset  []int32  // of a kernel.ConvPool's maxima
+	work    []T
+}
+
+// bytes returns the size of s.
+func (s *state[T]) bytes() int64 {
+	return sizeOf[T]()*int64(len(s.pre)+len(s.patches)+len(s.work)) + int64(2*len(s.where)) + int64(4*len(s.offset))
+}
+
+// layerSums are a trainable stage's power sums at one sample; index k−1 is order k.
+type layerSums struct {
+	weight, bias []float64
+	// delta sums over all pre-activations: for a layer without shared weights it
+	// is bias, for a convolution every position counts by itself.
+	delta []float64
+}
