@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"sobolev/dataset"
@@ -27,8 +26,11 @@ type Experiment struct {
 	checkpointInterval time.Duration
 
 	train, test nn.Data[float32]
-	inputs      int
-	outputs     int
+	// shape is that of one input, and inputs its number of elements.
+	shape        []int
+	inputs       int
+	outputs      int
+	architecture nn.Architecture
 	// preprocessing is the formula that was applied to the inputs.
 	preprocessing string
 	hasTest       bool
@@ -70,7 +72,7 @@ func New(ctx context.Context, cfg rundir.Config, opt Options) (*Experiment, erro
 	}
 	e := &Experiment{
 		config: cfg, memory: opt.Memory, checkpointInterval: cmp.Or(opt.CheckpointInterval, 5*time.Second),
-		train: dataOf(train), inputs: train.Inputs(), outputs: train.Outputs,
+		train: dataOf(train), shape: train.Shape, inputs: train.Inputs(), outputs: train.Outputs,
 		preprocessing: train.Preprocessing.String(), source: train.Source.String(),
 		minNorms: minNorms(train.X, train.Inputs(), cfg.Measure.Orders),
 	}
@@ -78,6 +80,9 @@ func New(ctx context.Context, cfg rundir.Config, opt Options) (*Experiment, erro
 		e.test, e.hasTest = dataOf(test), true
 	}
 	e.dataDigest = digestData(e.train, e.test)
+	if e.architecture, err = newArchitecture(cfg.Model, e.shape, e.outputs); err != nil {
+		return nil, err
+	}
 	return e, e.check()
 }
 
@@ -122,15 +127,25 @@ func (e *Experiment) check() error {
 			return &rundir.ValueError{Key: fmt.Sprintf("grid.learning_rate[%d]", i), Problem: fmt.Sprintf("%v is outside the range of float32", lr)}
 		}
 	}
-	// Parameters, velocity, a checkpoint and its encoding, in float32.
-	const bytesPerParameter = 4 * 4
-	w, in := 0.0, float64(e.inputs)
-	for _, m := range append(slices.Clone(cfg.Model.Hidden), e.outputs) {
-		w += float64(m) * (in + 1)
-		in = float64(m)
+	return e.checkMemory()
+}
+
+// checkMemory returns a *rundir.ValueError for a network that one point at a
+// time could not hold.
+func (e *Experiment) checkMemory() error {
+	w, err := e.architecture.ParameterCount()
+	if err != nil {
+		return &rundir.ValueError{Key: "model", Problem: err.Error()}
 	}
+	// Parameters, gradient, velocity, two flat copies, a checkpoint and its
+	// encoding, in float32.
+	const bytesPerParameter = 7 * 4
 	if w*bytesPerParameter > float64(e.memory) {
-		return &rundir.ValueError{Key: "model.hidden",
+		key := "model.hidden"
+		if e.config.Model.Kind == "layers" {
+			key = "model.layers"
+		}
+		return &rundir.ValueError{Key: key,
 			Problem: fmt.Sprintf("%.3g parameters need about %.3g MB for each point that runs at once; the limit is %.3g MB (--memory, -j)",
 				w, w*bytesPerParameter/1e6, float64(e.memory)/1e6)}
 	}
@@ -147,11 +162,7 @@ func dataOf(s *dataset.Set) nn.Data[float32] {
 
 // newTrainer returns the training of p at its initial parameters.
 func (e *Experiment) newTrainer(p rundir.Point) (*sgd.Trainer[float32], error) {
-	arch, err := architecture(p.Model, e.inputs, e.outputs)
-	if err != nil {
-		return nil, err
-	}
-	net, err := nn.New[float32](arch)
+	net, err := nn.New[float32](e.architecture)
 	if err != nil {
 		return nil, err
 	}
@@ -160,19 +171,14 @@ func (e *Experiment) newTrainer(p rundir.Point) (*sgd.Trainer[float32], error) {
 		return nil, err
 	}
 	net.Initialise(rule, generator(stream(p.Seed, initPurpose, p.Repetition)))
-	cfg, err := trainingConfig(p, e.config.Measure.Every)
+	cfg, err := e.trainingConfig(p)
 	if err != nil {
 		return nil, err
 	}
 	return sgd.NewTrainer(net, e.train, cfg, stream(p.Seed, orderPurpose, p.Repetition))
 }
 
-func architecture(m rundir.Model, inputs, outputs int) (nn.Architecture, error) {
-	a, err := nn.ParseActivation(m.Activation)
-	return nn.FNN(inputs, m.Hidden, outputs, a), err
-}
-
-func trainingConfig(p rundir.Point, every int) (sgd.Config, error) {
+func (e *Experiment) trainingConfig(p rundir.Point) (sgd.Config, error) {
 	loss, err := nn.ParseLoss(p.Loss)
 	if err != nil {
 		return sgd.Config{}, err
@@ -181,11 +187,14 @@ func trainingConfig(p rundir.Point, every int) (sgd.Config, error) {
 	if err != nil {
 		return sgd.Config{}, err
 	}
-	if every == 0 {
-		every = max(1, p.SGD.Iterations/200)
+	method, err := sgd.ParseMethod(p.Method)
+	if err != nil {
+		return sgd.Config{}, err
 	}
+	every := cmp.Or(e.config.Measure.Every, max(1, p.SGD.Iterations/200))
 	return sgd.Config{
 		LearningRate: p.LearningRate, BatchSize: p.BatchSize, Iterations: p.SGD.Iterations, Sampling: sampling, Loss: loss,
-		Momentum: p.SGD.Momentum, StopLoss: p.Stop.Loss, StopAccuracy: p.Stop.Accuracy, HistoryEvery: every,
+		Method: method, Momentum: p.SGD.Momentum, Nesterov: p.SGD.Nesterov, WeightDecay: p.SGD.WeightDecay,
+		SAMRadius: p.SGD.SAMRadius, InputPenalty: p.SGD.InputPenalty, LabelNoise: p.SGD.LabelNoise, StopLoss: p.Stop.Loss, StopAccuracy: p.Stop.Accuracy, HistoryEvery: every,
 	}, nil
 }

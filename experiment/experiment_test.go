@@ -222,7 +222,7 @@ func TestStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := func(lr float64, batch, rep int) []float32 {
-		tr, err := exp.newTrainer(rundir.Point{Model: cfg.Model, Loss: cfg.Loss, SGD: cfg.SGD, LearningRate: lr, BatchSize: batch, Repetition: rep, Seed: cfg.Seed})
+		tr, err := exp.newTrainer(rundir.Point{Method: "sgd", Model: cfg.Model, Loss: cfg.Loss, SGD: cfg.SGD, LearningRate: lr, BatchSize: batch, Repetition: rep, Seed: cfg.Seed})
 		if err != nil {
 			t.Fatal(err)
 		}

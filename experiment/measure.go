@@ -50,11 +50,12 @@ func (e *Experiment) measure(net *nn.Network[float32], p rundir.Point, end endin
 var notKnown = rundir.Number(math.NaN())
 
 func modelInfo(net *nn.Network[float32]) rundir.ModelInfo {
-	first := net.Parameters()[0].Shape
-	return rundir.ModelInfo{
-		Parameters: net.ParameterCount(), Inputs: net.Inputs(), Outputs: net.Outputs(),
-		FirstLayer: rundir.FirstLayer{Kind: "linear", Rows: first[0], Cols: first[1]},
+	first := net.Parameters()[0].Shape // [out, in] or [out, in, kh, kw]
+	info := rundir.FirstLayer{Kind: "linear", Rows: first[0], Cols: product(first[1:])}
+	if len(first) == 4 {
+		info.Kind, info.Shared = "conv", true
 	}
+	return rundir.ModelInfo{Parameters: net.ParameterCount(), Inputs: net.Inputs(), Outputs: net.Outputs(), FirstLayer: info}
 }
 
 func (e *Experiment) convention(p rundir.Point, loss nn.Loss) rundir.Convention {

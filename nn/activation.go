@@ -76,6 +76,28 @@ func applyDerivative[T kernel.Float](a Activation, dy, z []T) {
 	}
 }
 
+// addCurvature adds opened·a″(z)·ż to zeta, element by element.
+func addCurvature[T kernel.Float](a Activation, zeta, opened, zdot, z []T) {
+	for i := range zeta {
+		zeta[i] += opened[i] * zdot[i] * T(a.secondDerivative(float64(z[i])))
+	}
+}
+
+// secondDerivative returns a″(z) of a smooth activation.
+func (a Activation) secondDerivative(z float64) float64 {
+	switch a {
+	case Tanh:
+		t := math.Tanh(z)
+		return -2 * t * (1 - t*t)
+	case GELU:
+		return (2 - z*z) * math.Exp(-z*z/2) / math.Sqrt(2*math.Pi)
+	case Softplus:
+		s := 1 / (1 + math.Exp(-z))
+		return s * (1 - s)
+	}
+	panic("nn: secondDerivative: not a smooth activation")
+}
+
 func normalCDF(x float64) float64 { return 0.5 * math.Erfc(-x/math.Sqrt2) }
 
 // softplus is log(1+eˣ) without overflow.

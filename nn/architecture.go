@@ -5,10 +5,15 @@ import "fmt"
 // Architecture is a list of layers on inputs of a given shape: [d], or
 // [channels, height, width] for images. The position of a layer in the list is
 // the number in its parameters' names, as in PyTorch's Sequential: "net.0.weight"
-// belongs to Layers[0].
+// belongs to Layers[0], "net.3.body.0.weight" to Layers[3].Body[0].
 type Architecture struct {
 	Input  []int
 	Layers []Layer
+	// Frozen is the number of leading entries of Layers whose parameters do not
+	// train: a random-features network has fixed random first layers. They are
+	// part of the flat vector of parameters and of checkpoints, but not of w in
+	// moments; see Moments.
+	Frozen int
 }
 
 // Layer is one entry of an architecture. Kind says which fields count.
@@ -21,13 +26,18 @@ type Layer struct {
 	// window of a pooling, whose windows lie side by side.
 	Kernel, Stride, Padding int
 	Activation              Activation
+	// NoBias leaves out a convolution's bias.
+	NoBias bool
+	// Body is the inner part of a residual block, whose shortcut has Stride.
+	Body []Layer
 }
 
 // Kind is a kind of layer.
 type Kind int
 
 // A linear layer takes vectors, a convolution and the poolings take images, and
-// Flatten makes the vector [channels][height][width] of an image.
+// Flatten makes the vector [channels][height][width] of an image. A residual
+// block adds its input to the output of its body.
 const (
 	LinearLayer Kind = iota
 	ConvLayer
@@ -35,9 +45,11 @@ const (
 	MaxPoolLayer
 	AvgPoolLayer
 	FlattenLayer
+	BatchNormLayer
+	ResidualLayer
 )
 
-var kindNames = []string{"linear", "conv", "activation", "maxpool", "avgpool", "flatten"}
+var kindNames = []string{"linear", "conv", "activation", "maxpool", "avgpool", "flatten", "batchnorm", "residual"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -60,6 +72,16 @@ func AvgPool(size int) Layer { return Layer{Kind: AvgPoolLayer, Kernel: size} }
 
 // Flatten returns the layer that makes vectors of images.
 func Flatten() Layer { return Layer{Kind: FlattenLayer} }
+
+// BatchNorm returns a batch normalisation of the channels of images.
+func BatchNorm() Layer { return Layer{Kind: BatchNormLayer} }
+
+// Residual returns a block that adds to its body's output every stride-th pixel
+// of its input, with zero channels on both sides where the body makes more of
+// them: the shortcut of type A (He et al., 2016a).
+func Residual(stride int, body ...Layer) Layer {
+	return Layer{Kind: ResidualLayer, Stride: stride, Body: body}
+}
 
 // FNN returns the architecture inputs–hidden…–outputs with the activation after
 // every layer but the last.
@@ -108,23 +130,43 @@ func (a Architecture) shapes() ([]shape, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := []shape{s}
-	for i, l := range a.Layers {
-		if s, err = l.output(s); err != nil {
-			return nil, fmt.Errorf("layer %d (%v) on inputs of shape %v: %w", i, l.Kind, list[i], err)
-		}
-		if i > 0 && l.Kind == ActivationLayer && a.Layers[i-1].Kind != LinearLayer && a.Layers[i-1].Kind != ConvLayer {
-			return nil, fmt.Errorf("layer %d: an activation belongs behind a linear layer or a convolution, not behind %v", i, a.Layers[i-1].Kind)
-		}
-		list = append(list, s)
+	list, err := layerShapes(a.Layers, s)
+	if err != nil {
+		return nil, err
 	}
 	if len(a.Layers) == 0 || a.Layers[len(a.Layers)-1].Kind != LinearLayer {
 		return nil, fmt.Errorf("the last layer must be linear: its outputs are the function")
 	}
-	if k := a.Layers[0].Kind; k == ActivationLayer {
-		return nil, fmt.Errorf("layer 0 is an activation; it belongs behind a linear layer or a convolution")
+	if a.Frozen < 0 || a.Frozen >= len(a.Layers) {
+		return nil, fmt.Errorf("%d frozen layers of %d; at least the last one trains", a.Frozen, len(a.Layers))
 	}
 	return list, nil
+}
+
+// layerShapes returns the shape s before the first layer and that after each.
+func layerShapes(layers []Layer, s shape) ([]shape, error) {
+	list := []shape{s}
+	for i, l := range layers {
+		var err error
+		if s, err = l.output(s); err != nil {
+			return nil, fmt.Errorf("layer %d (%v) on inputs of shape %v: %w", i, l.Kind, list[i], err)
+		}
+		if l.Kind == ActivationLayer {
+			switch {
+			case i == 0:
+				return nil, fmt.Errorf("layer 0 is an activation; it belongs behind a linear layer or a convolution")
+			case !layers[i-1].activates():
+				return nil, fmt.Errorf("layer %d: an activation belongs behind a linear layer, a convolution, a batch normalisation or a residual block, not behind %v", i, layers[i-1].Kind)
+			}
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// activates says whether an activation may follow.
+func (l Layer) activates() bool {
+	return l.Kind == LinearLayer || l.Kind == ConvLayer || l.Kind == BatchNormLayer || l.Kind == ResidualLayer
 }
 
 func (a Architecture) inputShape() (shape, error) {
@@ -144,6 +186,9 @@ func (a Architecture) inputShape() (shape, error) {
 
 // output returns the shape that the layer makes of s.
 func (l Layer) output(s shape) (shape, error) {
+	if l.NoBias && l.Kind != ConvLayer {
+		return s, fmt.Errorf("only a convolution can be without a bias")
+	}
 	image := s.h > 0
 	switch l.Kind {
 	case LinearLayer:
@@ -163,8 +208,13 @@ func (l Layer) output(s shape) (shape, error) {
 	if !image {
 		return s, fmt.Errorf("it needs images: [channels, height, width]")
 	}
-	if l.Kind == FlattenLayer {
+	switch l.Kind {
+	case FlattenLayer:
 		return shape{c: s.size()}, nil
+	case BatchNormLayer:
+		return s, nil
+	case ResidualLayer:
+		return l.residualOutput(s)
 	}
 	if l.Kernel < 1 {
 		return s, fmt.Errorf("a window of %d; need at least 1", l.Kernel)
@@ -182,4 +232,22 @@ func (l Layer) output(s shape) (shape, error) {
 		return s, fmt.Errorf("the kernel of %d×%d is larger than the padded image", l.Kernel, l.Kernel)
 	}
 	return shape{l.Out, (s.h+2*l.Padding-l.Kernel)/l.Stride + 1, (s.w+2*l.Padding-l.Kernel)/l.Stride + 1}, nil
+}
+
+// residualOutput returns the shape of a residual block, or an error if that of
+// its body does not fit that of the shortcut.
+func (l Layer) residualOutput(s shape) (shape, error) {
+	if l.Stride < 1 || len(l.Body) == 0 {
+		return s, fmt.Errorf("stride %d and a body of %d layers; need at least 1", l.Stride, len(l.Body))
+	}
+	list, err := layerShapes(l.Body, s)
+	if err != nil {
+		return s, fmt.Errorf("body: %w", err)
+	}
+	out := list[len(list)-1]
+	h, w := (s.h-1)/l.Stride+1, (s.w-1)/l.Stride+1
+	if out.h != h || out.w != w || out.c < s.c {
+		return s, fmt.Errorf("the body makes %v; the shortcut of stride %d needs at least %d channels on %d×%d pixels", out, l.Stride, s.c, h, w)
+	}
+	return out, nil
 }

@@ -46,3 +46,38 @@ func BenchmarkMoments(b *testing.B) {
 	b.ReportMetric(seconds[len(seconds)/2], "median-s")
 	b.ReportMetric(100*flops/seconds[0]/peak, "best-%peak")
 }
+
+// BenchmarkInputPenalty measures the penalty's gradient for the paper's
+// convolutional network, 20 images and 2 outputs, beside the gradient of the loss.
+func BenchmarkInputPenalty(b *testing.B) {
+	const batch = 20
+	arch := Architecture{Input: []int{3, 32, 32}}
+	for _, out := range []int{16, 16, 32, 64, 64} {
+		arch.Layers = append(arch.Layers, Conv(out, 3, 1, 1), Activate(ReLU), MaxPool(2))
+	}
+	arch.Layers = append(arch.Layers, Flatten(), Linear(128), Activate(ReLU), Linear(2))
+	net, err := New[float32](arch)
+	if err != nil {
+		b.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	net.Initialise(KaimingFanOutInit, rng)
+	ws, g, y := net.NewWorkspace(batch), net.NewGradient(), make([]float32, 2)
+	x := make([]float32, net.Inputs())
+	for i := range batch {
+		for j := range x {
+			x[j] = float32(rng.Float64())
+		}
+		net.SetInput(ws, i, x)
+	}
+	var loss, penalty time.Duration
+	for b.Loop() {
+		start := time.Now()
+		net.AddGradient(g, ws, MSE, func(int) []float32 { return y }, batch)
+		loss += time.Since(start)
+		start = time.Now()
+		net.AddInputPenalty(g, ws, 0.1, batch)
+		penalty += time.Since(start)
+	}
+	b.ReportMetric(penalty.Seconds()/loss.Seconds(), "penalty/gradient")
+}

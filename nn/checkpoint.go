@@ -8,11 +8,14 @@ import (
 	"sobolev/internal/kernel"
 )
 
-// Tensors returns the parameters with PyTorch's names and shapes.
+// Tensors returns the parameters, and behind them the running averages of batch
+// normalisations, with PyTorch's names and shapes.
 func (n *Network[T]) Tensors() []safetensors.Tensor {
 	flat := make([]T, n.ParameterCount())
 	n.CopyParameters(flat)
-	return n.FlatTensors("", flat)
+	ts := n.FlatTensors("", flat)
+	n.eachBuffer(func(name string, v []T) { ts = append(ts, newTensor(name, []int{len(v)}, slices.Clone(v))) })
+	return ts
 }
 
 // FlatTensors names the parts of a vector in the order of the flat vector of
@@ -58,12 +61,18 @@ func (n *Network[T]) ReadFlat(f *safetensors.File, prefix string) ([]T, error) {
 	return flat, nil
 }
 
-// Load sets the parameters from the tensors of f.
+// Load sets the parameters and running averages from the tensors of f. After an
+// error the network is as it was.
 func (n *Network[T]) Load(f *safetensors.File) error {
 	flat, err := n.ReadFlat(f, "")
 	if err != nil {
 		return err
 	}
+	setBuffers, err := n.loadBuffers(f)
+	if err != nil {
+		return err
+	}
 	n.SetParameters(flat)
+	setBuffers()
 	return nil
 }

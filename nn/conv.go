@@ -9,7 +9,8 @@ type conv[T kernel.Float] struct {
 	shape kernel.ConvShape
 	input place
 	convAffine[T]
-	act Activation
+	act    Activation
+	noBias bool
 }
 
 func newConv[T kernel.Float](label string, input place, l Layer, act Activation) *conv[T] {
@@ -17,7 +18,7 @@ func newConv[T kernel.Float](label string, input place, l Layer, act Activation)
 		InC: input.shape.c, InH: input.shape.h, InW: input.shape.w,
 		OutC: l.Out, Kernel: l.Kernel, Stride: l.Stride, Padding: l.Padding,
 	}
-	return &conv[T]{label: label, shape: s, input: input, act: act, convAffine: convAffine[T]{
+	return &conv[T]{label: label, shape: s, input: input, act: act, noBias: l.NoBias, convAffine: convAffine[T]{
 		shape: s,
 		denseAffine: denseAffine[T]{
 			weights: kernel.NewWeights[T](s.OutC, s.PatchSize()),
@@ -35,7 +36,12 @@ func (c *conv[T]) out() place {
 func (c *conv[T]) weightShape() []int {
 	return []int{c.shape.OutC, c.shape.InC, c.shape.Kernel, c.shape.Kernel}
 }
-func (c *conv[T]) outputs() int { return c.shape.OutC }
+func (c *conv[T]) biases() int {
+	if c.noBias {
+		return 0
+	}
+	return c.shape.OutC
+}
 func (c *conv[T]) fan() (in, out int) {
 	taps := c.shape.Kernel * c.shape.Kernel
 	return c.shape.InC * taps, c.shape.OutC * taps
@@ -75,7 +81,11 @@ func (c *conv[T]) backward(s *state[T], dx, dy, gate []T, batch int) {
 
 func (c *conv[T]) update(a affine[T], s *state[T], alpha T, dy, _ []T, batch int) {
 	to := a.(*convAffine[T])
-	to.weights.Update(alpha, dy, s.patches, to.bias, batch*c.shape.Positions())
+	bias := to.bias
+	if c.noBias {
+		bias = nil
+	}
+	to.weights.Update(alpha, dy, s.patches, bias, batch*c.shape.Positions())
 }
 
 // sums forms the gradient of one sample, Σ_positions δ_q patch_qᵀ: its positions
@@ -95,7 +105,9 @@ func (c *conv[T]) sums(s *state[T], out *layerSums, dy, _ []T, i int) {
 		kernel.EvenPowerSums(out.delta, delta)
 		kernel.Axpy(gradient[:c.shape.OutC], 1, delta)
 	}
-	kernel.EvenPowerSums(out.bias, gradient[:c.shape.OutC])
+	if !c.noBias {
+		kernel.EvenPowerSums(out.bias, gradient[:c.shape.OutC])
+	}
 }
 
 // convAffine is a convolution's kernel matrix [out][ky][kx][in] and bias.

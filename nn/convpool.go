@@ -33,7 +33,7 @@ func (c *convPool[T]) out() place {
 	return place{shape: shape{w.OutC, w.H / 2, w.W / 2}, value: w.PooledSize(), gradient: w.Outputs(), bordered: true}
 }
 func (c *convPool[T]) weightShape() []int { return []int{c.weights.OutC, c.weights.InC, 3, 3} }
-func (c *convPool[T]) outputs() int       { return c.weights.OutC }
+func (c *convPool[T]) biases() int        { return c.weights.OutC }
 func (c *convPool[T]) fan() (in, out int) { return 9 * c.weights.InC, 9 * c.weights.OutC }
 func (c *convPool[T]) affine() affine[T]  { return &c.convPoolAffine }
 

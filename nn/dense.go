@@ -21,7 +21,7 @@ func (d *dense[T]) activation() Activation { return d.act }
 func (d *dense[T]) in() place              { return vector[T](d.weights.In) }
 func (d *dense[T]) out() place             { return vector[T](d.weights.Out) }
 func (d *dense[T]) weightShape() []int     { return []int{d.weights.Out, d.weights.In} }
-func (d *dense[T]) outputs() int           { return d.weights.Out }
+func (d *dense[T]) biases() int            { return d.weights.Out }
 func (d *dense[T]) fan() (in, out int)     { return d.weights.In, d.weights.Out }
 func (d *dense[T]) affine() affine[T]      { return &d.denseAffine }
 

@@ -8,7 +8,7 @@ import "sobolev/internal/kernel"
 // otherwise form its gradient, as soon as the layer below has its delta: the
 // forward pass, the backward pass and the update each touch the weights once.
 func (n *Network[T]) Descend(ws *Workspace[T], loss Loss, eta float64, y func(i int) []T, batch int) float64 {
-	n.Forward(ws, batch)
+	n.forwardTraining(ws, batch)
 	value := n.lossGradient(ws, loss, y, batch)
 	n.eachGradient(ws, batch, func(_ int, l trainable[T], s *state[T], dy, x []T) {
 		l.update(l.affine(), s, T(-eta), dy, x, batch)
@@ -16,13 +16,13 @@ func (n *Network[T]) Descend(ws *Workspace[T], loss Loss, eta float64, y func(i 
 	return value
 }
 
-// eachGradient goes back from the last delta and calls f with every layer, from
-// the last to the first, once the layer below has its delta: f may change the
-// layer. j is the index of the layer.
+// eachGradient goes back from the last delta and calls f with every layer that
+// trains, from the last to the first, once the layer below has its delta: f may
+// change the layer. j is the index of the layer.
 func (n *Network[T]) eachGradient(ws *Workspace[T], batch int, f func(j int, l trainable[T], s *state[T], dy, x []T)) {
-	j := len(n.layers) - 1
-	for l := len(n.stages) - 1; l >= n.stageOf[0]; l-- {
-		if l > n.stageOf[0] {
+	j, first := len(n.layers)-1, n.stageOf[n.frozen]
+	for l := len(n.stages) - 1; l >= first; l-- {
+		if l > first {
 			n.backwardTo(ws, l, batch)
 		}
 		if l == n.stageOf[j] {
@@ -33,7 +33,7 @@ func (n *Network[T]) eachGradient(ws *Workspace[T], batch int, f func(j int, l t
 }
 
 // Gradient has the shape of a network's parameters, in the layout of the kernels:
-// a gradient, or a velocity.
+// a gradient, or a velocity. It is zero for layers that do not train.
 type Gradient[T kernel.Float] struct {
 	net   *Network[T]
 	parts []affine[T] // of each layer
@@ -50,7 +50,7 @@ func (n *Network[T]) NewGradient() *Gradient[T] {
 
 // Scale multiplies g by a.
 func (g *Gradient[T]) Scale(a T) {
-	for _, p := range g.parts {
+	for _, p := range g.parts[g.net.frozen:] {
 		p.scale(a)
 	}
 }
@@ -58,7 +58,7 @@ func (g *Gradient[T]) Scale(a T) {
 // AddGradient adds ∇L_S(W) of the first batch rows of the workspace to g and
 // returns L_S(W).
 func (n *Network[T]) AddGradient(g *Gradient[T], ws *Workspace[T], loss Loss, y func(i int) []T, batch int) float64 {
-	n.Forward(ws, batch)
+	n.forwardTraining(ws, batch)
 	value := n.lossGradient(ws, loss, y, batch)
 	n.eachGradient(ws, batch, func(j int, l trainable[T], s *state[T], dy, x []T) {
 		l.update(g.parts[j], s, 1, dy, x, batch)
@@ -66,10 +66,10 @@ func (n *Network[T]) AddGradient(g *Gradient[T], ws *Workspace[T], loss Loss, y 
 	return value
 }
 
-// Add computes W += a·g.
+// Add computes W += a·g for the layers that train.
 func (n *Network[T]) Add(a T, g *Gradient[T]) {
-	for j, l := range n.layers {
-		l.affine().add(a, g.parts[j])
+	for j, l := range n.training() {
+		l.affine().add(a, g.parts[n.frozen+j])
 	}
 }
 
@@ -82,11 +82,14 @@ func (g *Gradient[T]) CopyTo(dst []T) {
 	})
 }
 
-// Set sets g from src in the order of the flat vector of parameters.
+// Set sets g from src in the order of the flat vector of parameters; what src
+// says of layers that do not train is left out.
 func (g *Gradient[T]) Set(src []T) {
 	j := 0
 	g.net.eachFlat(src, func(_ trainable[T], w, b []T) {
-		g.parts[j].pack(w, b)
+		if j >= g.net.frozen {
+			g.parts[j].pack(w, b)
+		}
 		j++
 	})
 }

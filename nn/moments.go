@@ -16,17 +16,21 @@ import (
 // per-sample gradient is ever formed. That of a convolution, Σ_positions δ_q
 // patch_qᵀ, is formed for one sample at a time.
 type GradientSums struct {
-	// Input is the sum over the d inputs.
+	// Input is the sum over the d inputs; with frozen layers, over the features:
+	// the inputs of the first layer that trains.
 	Input []float64
-	// Delta is the sum over the pre-activations of the first layer, every
-	// position of a convolution by itself.
+	// Image is the sum over the network's inputs where the first layers are
+	// frozen; zero otherwise.
+	Image []float64
+	// Delta is the sum over the pre-activations of the first layer that trains,
+	// every position of a convolution by itself.
 	Delta []float64
-	// Weight and Bias are the sums over each layer's parameters.
+	// Weight and Bias are the sums over the parameters of each layer that trains.
 	Weight, Bias [][]float64
 }
 
 func newGradientSums(layers, orders int) GradientSums {
-	s := GradientSums{Input: make([]float64, orders), Delta: make([]float64, orders)}
+	s := GradientSums{Input: make([]float64, orders), Image: make([]float64, orders), Delta: make([]float64, orders)}
 	for range layers {
 		s.Weight = append(s.Weight, make([]float64, orders))
 		s.Bias = append(s.Bias, make([]float64, orders))
@@ -37,6 +41,7 @@ func newGradientSums(layers, orders int) GradientSums {
 // add adds t to s, element by element.
 func (s *GradientSums) add(t *GradientSums) {
 	kernel.Axpy(s.Input, 1, t.Input)
+	kernel.Axpy(s.Image, 1, t.Image)
 	kernel.Axpy(s.Delta, 1, t.Delta)
 	for l := range s.Weight {
 		kernel.Axpy(s.Weight[l], 1, t.Weight[l])
@@ -44,7 +49,7 @@ func (s *GradientSums) add(t *GradientSums) {
 	}
 }
 
-// Parameters returns the sum over all parameters, for order k.
+// Parameters returns the sum over all parameters that train, for order k.
 func (s *GradientSums) Parameters(k int) float64 {
 	var sum float64
 	for l := range s.Weight {
@@ -60,6 +65,9 @@ func (s *GradientSums) Parameters(k int) float64 {
 // and sums in float64.
 func (n *Network[T]) EachGradientSums(data Data[T], orders int, memory int64, visit func(i, c int, s *GradientSums)) error {
 	if err := n.check(data); err != nil {
+		return err
+	}
+	if err := n.perSample(); err != nil {
 		return err
 	}
 	block, err := n.measuringBlock(data.N, memory)
@@ -108,11 +116,14 @@ type gradientMeter[T kernel.Float] struct {
 
 func newGradientMeter[T kernel.Float](n *Network[T], block, orders int) *gradientMeter[T] {
 	m := &gradientMeter[T]{
-		net: n, ws: n.NewWorkspace(block), out: newGradientSums(len(n.layers), orders),
+		net: n, ws: n.NewWorkspace(block), out: newGradientSums(len(n.training()), orders),
 		layer:      layerSums{delta: make([]float64, orders)},
 		transposed: make([]*kernel.Weights[T], len(n.stages)),
 	}
-	m.ws.inputGradient = make([]T, block*n.stages[0].in().gradient)
+	m.ws.inputGradient = make([]T, block*n.stages[n.inputStage].in().gradient)
+	if n.frozen > 0 {
+		m.ws.imageGradient = make([]T, block*n.stages[0].in().gradient)
+	}
 	for l, s := range n.stages {
 		if d, ok := s.(*dense[T]); ok {
 			m.transposed[l] = transpose(d.weights)
@@ -149,16 +160,16 @@ func (n *Network[T]) transposedBytes() int64 {
 	return sizeOf[T]() * int64(all+2*largest)
 }
 
-// backward computes the deltas and the input gradient of output c.
+// backward computes the deltas and the input gradient of output c, and the image
+// gradient where there is one.
 func (m *gradientMeter[T]) backward(c, rows int) {
 	n, ws, batch := m.net, m.ws, wholeRows(rows)
-	last := len(n.stages) - 1
-	for i := range batch {
-		delta := row(ws.delta[last], i, n.Outputs())
-		clear(delta)
-		delta[c] = 1
-	}
-	for l := last; l > 0; l-- {
+	first := n.inputStage
+	n.unitDelta(ws, c, batch)
+	for l := len(n.stages) - 1; l > 0; l-- {
+		if l == first {
+			m.inputGradient(ws.inputGradient, l, batch)
+		}
 		if m.transposed[l] == nil {
 			n.backwardTo(ws, l, batch)
 			continue
@@ -171,17 +182,26 @@ func (m *gradientMeter[T]) backward(c, rows int) {
 			n.throughSmooth(ws, l-1, batch)
 		}
 	}
-	if m.transposed[0] != nil {
-		m.transposed[0].Forward(ws.inputGradient, ws.delta[0], m.noBias, batch, false)
+	if first > 0 {
+		m.inputGradient(ws.imageGradient, 0, batch)
+	} else {
+		m.inputGradient(ws.inputGradient, 0, batch)
+	}
+}
+
+// inputGradient computes the gradient with respect to the input of stage l.
+func (m *gradientMeter[T]) inputGradient(dx []T, l, batch int) {
+	if m.transposed[l] != nil {
+		m.transposed[l].Forward(dx, m.ws.delta[l], m.noBias, batch, false)
 		return
 	}
-	n.stages[0].backward(ws.state[0], ws.inputGradient, ws.delta[0], nil, batch)
+	m.net.stages[l].backward(m.ws.state[l], dx, m.ws.delta[l], nil, batch)
 }
 
 // sums returns the power sums of row i for the output of the last backward.
 func (m *gradientMeter[T]) sums(i int) *GradientSums {
-	for j, layer := range m.net.layers {
-		l := m.net.stageOf[j]
+	for j, layer := range m.net.training() {
+		l := m.net.stageOf[m.net.frozen+j]
 		m.layer.weight, m.layer.bias = m.out.Weight[j], m.out.Bias[j]
 		clear(m.layer.weight)
 		clear(m.layer.bias)
@@ -191,9 +211,14 @@ func (m *gradientMeter[T]) sums(i int) *GradientSums {
 			copy(m.out.Delta, m.layer.delta)
 		}
 	}
-	size := m.net.stages[0].in().gradient
+	size := m.net.stages[m.net.inputStage].in().gradient
 	clear(m.out.Input)
 	kernel.EvenPowerSums(m.out.Input, m.ws.inputGradient[i*size:(i+1)*size])
+	if m.net.frozen > 0 {
+		size := m.net.stages[0].in().gradient
+		clear(m.out.Image)
+		kernel.EvenPowerSums(m.out.Image, m.ws.imageGradient[i*size:(i+1)*size])
+	}
 	return &m.out
 }
 
@@ -206,13 +231,20 @@ func (m *gradientMeter[T]) sums(i int) *GradientSums {
 // likewise for the input (x), the first layer's weights (W1) and its
 // pre-activations (delta). At k = 1, sum_W is the trace of the Gauss–Newton
 // matrix of HalfMSE.
+//
+// Where the first layers are frozen, the network is a smaller one on the features
+// that they make (Ma & Ying, 2021, the remark after (7)): parameters are those
+// that train, the first layer is the first that trains, and x is its input, the
+// features. SumImage is the sum for the gradient with respect to the network's
+// own input; it is zero without frozen layers.
 type Moments struct {
 	K                           int
 	SumW, SumX, SumW1, SumDelta float64
+	SumImage                    float64
 	Layers                      []LayerMoment
 }
 
-// LayerMoment is the share of one dense layer in SumW.
+// LayerMoment is the share of one layer in SumW.
 type LayerMoment struct {
 	Name               string
 	SumWeight, SumBias float64
@@ -235,13 +267,13 @@ func (n *Network[T]) GradientMoments(data Data[T], orders []int, memory int64) (
 	// in order whatever the blocks are, so the result has the same bits.
 	perOutput := make([]GradientSums, n.Outputs())
 	for c := range perOutput {
-		perOutput[c] = newGradientSums(len(n.layers), highest)
+		perOutput[c] = newGradientSums(len(n.training()), highest)
 	}
 	err := n.EachGradientSums(data, highest, memory, func(_, c int, s *GradientSums) { perOutput[c].add(s) })
 	if err != nil {
 		return nil, err
 	}
-	total := newGradientSums(len(n.layers), highest)
+	total := newGradientSums(len(n.training()), highest)
 	for c := range perOutput {
 		total.add(&perOutput[c])
 	}
@@ -256,8 +288,8 @@ func (n *Network[T]) GradientMoments(data Data[T], orders []int, memory int64) (
 // number of samples.
 func (n *Network[T]) momentsOf(total *GradientSums, k, samples int) Moments {
 	scale := 1 / float64(samples)
-	m := Moments{K: k, SumX: total.Input[k-1] * scale}
-	for l, layer := range n.layers {
+	m := Moments{K: k, SumX: total.Input[k-1] * scale, SumImage: total.Image[k-1] * scale}
+	for l, layer := range n.training() {
 		share := LayerMoment{Name: layer.name(), SumWeight: total.Weight[l][k-1] * scale, SumBias: total.Bias[l][k-1] * scale}
 		m.SumW += share.SumWeight + share.SumBias
 		m.Layers = append(m.Layers, share)

@@ -16,25 +16,32 @@ type Workspace[T kernel.Float] struct {
 	// activation.
 	delta [][]T
 	state []*state[T]
-	// inputGradient is the gradient with respect to the input; nil in training.
-	inputGradient []T
+	// inputGradient is the gradient with respect to the input of the first layer
+	// that trains, imageGradient with respect to the network's input where that is
+	// something else; nil in training.
+	inputGradient, imageGradient []T
+	capacity                     int
+	second                       *secondPass[T] // nil before the first AddInputPenalty
 }
 
 // NewWorkspace returns a workspace for batches of up to capacity samples.
 func (n *Network[T]) NewWorkspace(capacity int) *Workspace[T] {
-	ws := &Workspace[T]{value: [][]T{make([]T, capacity*n.stages[0].in().value)}}
+	ws := &Workspace[T]{capacity: capacity, value: [][]T{make([]T, capacity*n.stages[0].in().value)}}
 	for _, s := range n.stages {
 		ws.value = append(ws.value, make([]T, capacity*s.out().value))
 		ws.delta = append(ws.delta, make([]T, capacity*s.out().gradient))
 		ws.state = append(ws.state, s.newState(capacity))
 	}
+	linkStates(n.stages, ws.state)
 	return ws
 }
 
 // workspaceBytes returns the size of a workspace for measuring, per sample.
 func (n *Network[T]) workspaceBytes() int64 {
-	in := n.stages[0].in()
-	size := sizeOf[T]() * int64(in.value+in.gradient)
+	size := sizeOf[T]() * int64(n.stages[0].in().value+n.stages[n.inputStage].in().gradient)
+	if n.frozen > 0 {
+		size += sizeOf[T]() * int64(n.stages[0].in().gradient)
+	}
 	for _, s := range n.stages {
 		out := s.out()
 		size += sizeOf[T]()*int64(out.value+out.gradient) + s.newState(1).bytes()
@@ -74,8 +81,25 @@ func (n *Network[T]) Output(ws *Workspace[T], i int) []T {
 	return row(ws.value[len(n.stages)], i, n.Outputs())
 }
 
-// Forward computes the outputs of the first batch rows of the workspace.
+// Forward computes the outputs of the first batch rows of the workspace. Batch
+// normalisations use their running averages.
 func (n *Network[T]) Forward(ws *Workspace[T], batch int) {
+	for _, l := range n.norms {
+		ws.state[l].batchStatistics = false
+	}
+	n.forward(ws, batch)
+}
+
+// forwardTraining is Forward, with the statistics of the batch where the network
+// trains with them. Frozen layers keep their running averages.
+func (n *Network[T]) forwardTraining(ws *Workspace[T], batch int) {
+	for _, l := range n.norms {
+		ws.state[l].batchStatistics = n.batchStatistics && l >= n.inputStage
+	}
+	n.forward(ws, batch)
+}
+
+func (n *Network[T]) forward(ws *Workspace[T], batch int) {
 	for l, s := range n.stages {
 		s.forward(ws.state[l], ws.value[l+1], ws.value[l], batch)
 	}

@@ -4,8 +4,9 @@ import (
 	"sobolev/internal/kernel"
 )
 
-// stage is a part of a network between two buffers: a dense layer or a
-// convolution with the activation behind it, a pooling, or a flattening.
+// stage is a part of a network between two buffers: a dense layer, a convolution,
+// a batch normalisation or the end of a residual block, with the activation behind
+// it; the beginning of a residual block; a pooling, or a flattening.
 // Buffers hold samples one after the other; in and out say how far apart, for
 // values and for gradients. state is what newState returned for the workspace.
 type stage[T kernel.Float] interface {
@@ -18,6 +19,10 @@ type stage[T kernel.Float] interface {
 	// before the activation. Where gate is not nil it is x, the output of a
 	// ReLU: elements of dx are zero where it is not positive.
 	backward(s *state[T], dx, dy, gate []T, batch int)
+	// newTangent returns a state for tangent; tangent computes ẏ from ẋ at the
+	// point of the forward pass that left s and y.
+	newTangent(capacity int) *state[T]
+	tangent(s, t *state[T], ydot, xdot, y []T, batch int)
 	// activation is applied to the output by forward, and taken back by the
 	// stage above or by throughActivation.
 	activation() Activation
@@ -27,15 +32,18 @@ type stage[T kernel.Float] interface {
 type trainable[T kernel.Float] interface {
 	stage[T]
 	name() string
-	// shapes of weight and bias, in PyTorch's order.
+	// weightShape is in PyTorch's order; biases is the size of the bias.
 	weightShape() []int
-	outputs() int
+	biases() int
 	// fanIn and fanOut of the initialisation.
 	fan() (in, out int)
 	affine() affine[T]
 	// update adds alpha times the gradient of the batch to the affine map a,
 	// which has the shape of this stage's.
 	update(a affine[T], s *state[T], alpha T, dy, x []T, batch int)
+	// updateTangent adds alpha·Σ dy ẋᵀ to the weights of a, where t is what
+	// tangent left.
+	updateTangent(a affine[T], s, t *state[T], alpha T, dy, xdot []T, batch int)
 	// sums sets the power sums of the per-sample gradient of row i.
 	sums(s *state[T], out *layerSums, dy, x []T, i int)
 }
@@ -81,6 +89,12 @@ type state[T kernel.Float] struct {
 	where   []uint16 // of a max-pooling's maxima
 	offset  []int32  // of a kernel.ConvPool's maxima
 	work    []T
+	input   []T                // of a fork or a batch normalisation
+	delta   []T                // at a join
+	noBias  []T                // zeros, for products without a bias
+	weights *kernel.Weights[T] // of a kernel.ConvPool's tangent
+	// batchStatistics lets a batch normalisation use those of the batch.
+	batchStatistics bool
 }
 
 // bytes returns the size of s.

@@ -28,7 +28,8 @@ func (r *Report) pairs() []pair {
 	}{{learningRate(), -1}, {batchSize(), +1}}
 	varying := 0
 	for _, axis := range axes {
-		if r.varies(axis.q) {
+		// Between methods, η and B differ along with everything else.
+		if len(r.Config.Grid.Method) <= 1 && r.varies(axis.q) {
 			varying++
 			ps = append(ps, r.against(axis.q, axis.sign)...)
 		}

@@ -147,11 +147,19 @@ func learningRate() quantity {
 }
 
 func batchSize() quantity {
-	return quantity{"B", "batch size B", func(s *solution) float64 { return float64(s.Point.BatchSize) }}
+	return quantity{"B", "batch size B", (*solution).batch}
 }
 
 func ratio() quantity {
-	return quantity{"η/B", "η / B", func(s *solution) float64 { return s.Point.LearningRate / float64(s.Point.BatchSize) }}
+	return quantity{"η/B", "η / B", func(s *solution) float64 { return s.Point.LearningRate / s.batch() }}
+}
+
+// batch is B; NaN for a full-batch point before its result tells n.
+func (s *solution) batch() float64 {
+	if b := s.BatchSize(); b > 0 {
+		return float64(b)
+	}
+	return math.NaN()
 }
 
 func gW(k int) quantity {

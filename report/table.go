@@ -48,7 +48,7 @@ func (r *Report) rows() []row {
 		}
 		rows[i] = row{
 			Method: c.method, LearningRate: shortest(c.learningRate), Effective: significant(r.effective * c.learningRate),
-			BatchSize: fmt.Sprint(c.batchSize), Counted: fmt.Sprintf("%d / %d", counted, len(of[i])),
+			BatchSize: batchName(c.batchSize), Counted: fmt.Sprintf("%d / %d", counted, len(of[i])),
 			Steps:         training(func(t *rundir.Training) float64 { return float64(t.Steps) }, shortestInteger),
 			TrainLoss:     training(func(t *rundir.Training) float64 { return float64(t.TrainLoss) }, significant),
 			TrainAccuracy: training(func(t *rundir.Training) float64 { return float64(t.TrainAccuracy) }, percent),
@@ -101,6 +101,13 @@ func (r *Report) facts() []fact {
 		orWord(c.Dataset.Preprocess.Scale, "of the data set"), list(c.Dataset.Preprocess.Mean), list(c.Dataset.Preprocess.Std))
 	widths := list(c.Model.Hidden)
 	model := fmt.Sprintf("%s, hidden layers %s, %s, initialisation %s", c.Model.Kind, widths, c.Model.Activation, c.Model.Init)
+	if c.Model.Kind == "layers" {
+		var layers []string
+		for _, l := range c.Model.Layers {
+			layers = append(layers, l.String())
+		}
+		model = fmt.Sprintf("%s; initialisation %s", strings.Join(layers, ", "), c.Model.Init)
+	}
 	if r.info != nil {
 		if n := r.info.Data.Samples; n > 0 {
 			data += fmt.Sprintf("; n = %d training samples", n)
@@ -115,7 +122,7 @@ func (r *Report) facts() []fact {
 	facts := []fact{
 		{"Data set", data}, {"Preprocessing", preprocessing}, {"Model", model},
 		{"Loss", lossWords(c.Loss)},
-		{"Training", fmt.Sprintf("%s of %s, sampling %s, momentum %s", strings.Join(c.Grid.Method, ", "), plural(c.SGD.Iterations, "iteration", "iterations"), c.SGD.Sampling, shortest(c.SGD.Momentum))},
+		{"Training", fmt.Sprintf("%s of %s, sampling %s, momentum %s", strings.Join(c.Grid.Method, ", "), plural(c.SGD.Iterations, "iteration", "iterations"), c.SGD.Sampling, shortest(c.SGD.Momentum)) + strengths(c.SGD)},
 		{"Stopping", stopWords(c.Stop)},
 		{"Learning rates η", list(c.Grid.LearningRate)}, {"Batch sizes B", list(c.Grid.BatchSize)},
 		{"Repetitions", fmt.Sprint(c.Repetitions)}, {"Seed", fmt.Sprint(c.Seed)}, {"Orders k", list(c.Measure.Orders)},
@@ -152,4 +159,32 @@ func stopWords(s rundir.Stop) string {
 		return "after the last iteration"
 	}
 	return strings.Join(parts, ", or ") + ", at the latest after the last iteration"
+}
+
+// batchName is the batch size of a cell; 0 stands for the whole training set.
+func batchName(b int) string {
+	if b == 0 {
+		return "all"
+	}
+	return fmt.Sprint(b)
+}
+
+// strengths names what the methods of the grid add to plain SGD.
+func strengths(s rundir.SGD) string {
+	text := ""
+	if s.Nesterov {
+		text += " (Nesterov)"
+	}
+	for _, v := range []struct {
+		name  string
+		value float64
+	}{
+		{"weight decay", s.WeightDecay}, {"SAM radius ρ", s.SAMRadius},
+		{"input penalty λ", s.InputPenalty}, {"label noise σ", s.LabelNoise},
+	} {
+		if v.value != 0 {
+			text += fmt.Sprintf(", %s %s", v.name, shortest(v.value))
+		}
+	}
+	return text
 }

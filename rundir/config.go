@@ -46,13 +46,19 @@ type Preprocess struct {
 }
 
 // Model is the architecture. Kind "fnn" is a stack of dense layers
-// d–hidden…–c with the activation after every layer but the last.
+// d–hidden…–c with the activation after every layer but the last; kind "layers"
+// is any list.
 type Model struct {
-	Kind       string `yaml:"kind" json:"kind"`
+	Kind string `yaml:"kind" json:"kind"`
+	// Hidden and Activation are those of kind fnn.
 	Hidden     []int  `yaml:"hidden" json:"hidden"`
-	Activation string `yaml:"activation" json:"activation"`
-	// Init is "pytorch" (the default), "he" or "xavier".
+	Activation string `yaml:"activation,omitempty" json:"activation"`
+	// Init is "pytorch" (the default), "he", "xavier" or "kaiming-fan-out".
 	Init string `yaml:"init" json:"init"`
+	// Input and Layers are those of kind layers. Input is [d], or [channels,
+	// height, width]; empty: the shape of the data.
+	Input  []int   `yaml:"input,flow,omitempty" json:"input,omitzero"`
+	Layers []Layer `yaml:"layers,omitempty" json:"layers,omitzero"`
 }
 
 // SGD is equation (8) of Ma & Ying (2021) and how its batches are drawn.
@@ -62,6 +68,16 @@ type SGD struct {
 	// independent from step to step), "with-replacement" or "epochs".
 	Sampling string  `yaml:"sampling" json:"sampling"`
 	Momentum float64 `yaml:"momentum" json:"momentum"`
+	// Nesterov and WeightDecay λ are those of torch.optim.SGD: the step along
+	// g + βv, and g + λW in the place of g. As Momentum, they act on all methods.
+	Nesterov    bool    `yaml:"nesterov,omitempty" json:"nesterov,omitzero"`
+	WeightDecay float64 `yaml:"weight_decay,omitempty" json:"weight_decay,omitzero"`
+	// Each of these is what one method has beyond sgd, and acts on its points
+	// alone: the radius ρ of sam, the λ of input-penalty in
+	// (λ/B) Σ_i Σ_c ‖∇_x f_c(x_i)‖², the standard deviation σ of label-noise.
+	SAMRadius    float64 `yaml:"sam_radius,omitempty" json:"sam_radius,omitzero"`
+	InputPenalty float64 `yaml:"input_penalty,omitempty" json:"input_penalty,omitzero"`
+	LabelNoise   float64 `yaml:"label_noise,omitempty" json:"label_noise,omitzero"`
 }
 
 // Stop ends a training before its last iteration; a zero field does not.
@@ -74,9 +90,13 @@ type Stop struct {
 
 // Grid lists the values whose product is trained.
 type Grid struct {
+	// Method is a list of "sgd" (the default), "gd", "sam", "input-penalty" and
+	// "label-noise".
 	Method       []string  `yaml:"method,flow" json:"method"`
 	LearningRate []float64 `yaml:"learning_rate,flow" json:"learning_rate"`
-	BatchSize    []int     `yaml:"batch_size,flow" json:"batch_size"`
+	// BatchSize is not for gd, whose batch is the whole training set: it is
+	// trained once per learning rate.
+	BatchSize []int `yaml:"batch_size,flow" json:"batch_size"`
 }
 
 // Measure says what is computed from a trained network. It does not change the

@@ -80,6 +80,11 @@ func decode(n ast.Node, v reflect.Value) error {
 	case ast.AliasType, ast.AnchorType, ast.TagType, ast.MergeKeyType:
 		return wrong(n, "anchors, aliases and tags are not read; write the value out")
 	}
+	if layers, ok := v.Addr().Interface().(*[]Layer); ok {
+		var err error
+		*layers, err = decodeLayers(n)
+		return err
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		return decodeStruct(n, v)
@@ -97,7 +102,7 @@ func decode(n ast.Node, v reflect.Value) error {
 	if quoted {
 		return wrong(n, "want %s, not the text %q", wanted(v), text)
 	}
-	if problem := setNumber(v, text); problem != "" {
+	if problem := setPlain(v, text); problem != "" {
 		return wrong(n, "%s", problem)
 	}
 	return nil
@@ -154,8 +159,9 @@ func scalar(n ast.Node) (text string, quoted, ok bool) {
 	return "", false, false
 }
 
-// setNumber reads text into v and returns what is wrong with it.
-func setNumber(v reflect.Value, text string) string {
+// setPlain reads a number or a truth value into v and returns what is wrong with
+// the text.
+func setPlain(v reflect.Value, text string) string {
 	var err error
 	switch v.Kind() {
 	case reflect.Float64:
@@ -179,6 +185,11 @@ func setNumber(v reflect.Value, text string) string {
 			u, err = uint64(whole), nil
 		}
 		v.SetUint(u)
+	case reflect.Bool:
+		v.SetBool(text == "true")
+		if text != "true" && text != "false" {
+			return fmt.Sprintf("want %s, not %q", wanted(v), text)
+		}
 	default:
 		panic("rundir: a configuration has no values of this type")
 	}
@@ -207,6 +218,8 @@ func wanted(v reflect.Value) string {
 		return "a whole number ≥ 0"
 	case reflect.Float64:
 		return "a number"
+	case reflect.Bool:
+		return "true or false"
 	}
 	return "text"
 }

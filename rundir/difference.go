@@ -3,20 +3,37 @@ package rundir
 import (
 	"fmt"
 	"reflect"
+	"slices"
 )
 
 // difference says in which values the weights of two experiments' points would
 // differ at equal method, η, B and repetition; "" is in none.
 func difference(there, here Config) string {
-	a, b := leaves(there.point()), leaves(here.point())
+	a, b := there.point(), here.point()
+	for _, m := range methods {
+		// A strength that was never set has no points: the method joins the grid.
+		if was, _ := a.SGD.strength(m); was != nil && *was == 0 {
+			now, _ := b.SGD.strength(m)
+			*was = *now
+		}
+	}
 	text, more := "", 0
-	for i := range a {
-		switch {
-		case a[i] == b[i]:
-		case text == "":
-			text = fmt.Sprintf("%s is %s there and %s here", a[i].key, a[i].value, b[i].value)
-		default:
-			more++
+	differ := func(key, was, is string) {
+		if text == "" {
+			text = fmt.Sprintf("%s is %s there and %s here", key, was, is)
+			return
+		}
+		more++
+	}
+	was, is := leaves(a), leaves(b)
+	for _, l := range was {
+		if now := valueOf(is, l.key); now != l.value {
+			differ(l.key, l.value, now)
+		}
+	}
+	for _, l := range is {
+		if valueOf(was, l.key) == missing { // an entry of a longer list of layers
+			differ(l.key, missing, l.value)
 		}
 	}
 	if more > 0 {
@@ -27,12 +44,27 @@ func difference(there, here Config) string {
 
 type leaf struct{ key, value string }
 
+const missing = "missing"
+
+func valueOf(ls []leaf, key string) string {
+	if i := slices.IndexFunc(ls, func(l leaf) bool { return l.key == key }); i >= 0 {
+		return ls[i].value
+	}
+	return missing
+}
+
 // leaves lists the values of a point in the order of its fields, with the key
 // that each has in a configuration.
 func leaves(p Point) []leaf {
 	var ls []leaf
 	var walk func(key string, v reflect.Value)
 	walk = func(key string, v reflect.Value) {
+		if layers, ok := v.Interface().([]Layer); ok {
+			for i, l := range layers {
+				ls = append(ls, leaf{fmt.Sprintf("%s[%d]", key, i), l.String()})
+			}
+			return
+		}
 		if v.Kind() != reflect.Struct {
 			ls = append(ls, leaf{key, shown(v)})
 			return

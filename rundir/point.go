@@ -22,7 +22,7 @@ type Point struct {
 	Stop         Stop    `yaml:"stop" json:"stop"`
 	Method       string  `yaml:"method" json:"method"`
 	LearningRate float64 `yaml:"learning_rate" json:"learning_rate"`
-	BatchSize    int     `yaml:"batch_size" json:"batch_size"`
+	BatchSize    int     `yaml:"batch_size" json:"batch_size"` // 0: all samples, the batch of gd
 	Repetition   int     `yaml:"repetition" json:"repetition"`
 	Seed         uint64  `yaml:"seed" json:"seed"`
 }
@@ -33,15 +33,16 @@ func (c Config) point() Point {
 }
 
 // Points returns the grid's points in the order of the results: by method,
-// learning rate, batch size and repetition as the configuration lists them.
-// Repetitions count from 1.
+// learning rate, batch size and repetition as the configuration lists them; gd
+// has one batch size, 0 for all samples. Repetitions count from 1.
 func (c Config) Points() []Point {
-	ps := make([]Point, 0, len(c.Grid.Method)*len(c.Grid.LearningRate)*len(c.Grid.BatchSize)*c.Repetitions)
+	ps := make([]Point, 0, len(c.Grid.Method)*len(c.Grid.LearningRate)*max(1, len(c.Grid.BatchSize))*c.Repetitions)
 	for _, method := range c.Grid.Method {
 		for _, lr := range c.Grid.LearningRate {
-			for _, b := range c.Grid.BatchSize {
+			for _, b := range c.Grid.batchSizes(method) {
 				for rep := range c.Repetitions {
 					p := c.point()
+					p.SGD = p.SGD.of(method)
 					p.Method, p.LearningRate, p.BatchSize, p.Repetition = method, lr, b, rep+1
 					ps = append(ps, p)
 				}
@@ -60,7 +61,11 @@ func (p Point) Hash() string {
 
 // Name is the name of the point's folder: readable axes and the hash.
 func (p Point) Name() string {
-	name := fmt.Sprintf("lr=%s,batch=%d,rep=%d-%s", strconv.FormatFloat(p.LearningRate, 'g', -1, 64), p.BatchSize, p.Repetition, p.Hash())
+	batch := "all"
+	if p.BatchSize != 0 {
+		batch = strconv.Itoa(p.BatchSize)
+	}
+	name := fmt.Sprintf("lr=%s,batch=%s,rep=%d-%s", strconv.FormatFloat(p.LearningRate, 'g', -1, 64), batch, p.Repetition, p.Hash())
 	if p.Method != "sgd" {
 		name = "method=" + p.Method + "," + name
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
 )
 
 const (
@@ -34,11 +36,16 @@ func (c Config) Resolve() (Config, error) {
 	orDefault(&c.Name, "experiment")
 	orDefault(&c.Dataset.Draw, "seed")
 	orDefault(&c.Model.Kind, "fnn")
-	orDefault(&c.Model.Activation, "relu")
+	if c.Model.Kind == "fnn" {
+		orDefault(&c.Model.Activation, "relu")
+	}
 	orDefault(&c.Model.Init, "pytorch")
 	orDefault(&c.Loss, "mse")
 	orDefault(&c.SGD.Sampling, "without-replacement")
 	orDefault(&c.Repetitions, 1)
+	if err := c.checkUnused(); err != nil {
+		return c, err
+	}
 	if len(c.Grid.Method) == 0 {
 		c.Grid.Method = []string{"sgd"}
 	}
@@ -63,10 +70,19 @@ func (c *Config) canonical() {
 	if c.Model.Hidden == nil {
 		c.Model.Hidden = []int{}
 	}
+	c.Model.Input = noneIfEmpty(c.Model.Input)
+	c.Model.Layers = slices.Clone(noneIfEmpty(c.Model.Layers))
+	for i := range c.Model.Layers {
+		if l := &c.Model.Layers[i]; l.Kind == convKind {
+			orDefault(&l.Conv.Stride, 1)
+		}
+	}
+	c.Grid.BatchSize = noneIfEmpty(c.Grid.BatchSize)
 	c.Dataset.Classes = noneIfEmpty(c.Dataset.Classes)
 	c.Dataset.Preprocess.Mean = slices.Clone(noneIfEmpty(c.Dataset.Preprocess.Mean))
 	c.Dataset.Preprocess.Std = noneIfEmpty(c.Dataset.Preprocess.Std)
-	zeros := []*float64{&c.Dataset.Preprocess.Scale, &c.SGD.Momentum, &c.Stop.Loss, &c.Stop.Accuracy}
+	zeros := []*float64{&c.Dataset.Preprocess.Scale, &c.SGD.Momentum, &c.Stop.Loss, &c.Stop.Accuracy,
+		&c.SGD.WeightDecay, &c.SGD.SAMRadius, &c.SGD.InputPenalty, &c.SGD.LabelNoise}
 	for i := range c.Dataset.Preprocess.Mean {
 		zeros = append(zeros, &c.Dataset.Preprocess.Mean[i])
 	}
@@ -97,22 +113,26 @@ func (c Config) check() error {
 		one("dataset.preprocess.scale", c.Dataset.Preprocess.Scale, finite),
 		list("dataset.preprocess.mean", c.Dataset.Preprocess.Mean, finite),
 		list("dataset.preprocess.std", c.Dataset.Preprocess.Std, positive),
-		one("model.kind", c.Model.Kind, among("fnn")),
-		list("model.hidden", c.Model.Hidden, atLeast(1)),
-		one("model.activation", c.Model.Activation, among("relu", "tanh", "gelu", "softplus", "identity")),
-		one("model.init", c.Model.Init, among("pytorch", "he", "xavier")),
+		one("model.kind", c.Model.Kind, among("fnn", "layers")),
+		c.Model.check(),
+		one("model.init", c.Model.Init, among("pytorch", "he", "xavier", "kaiming-fan-out")),
 		one("loss", c.Loss, among("mse", "half-mse")),
 		one("sgd.iterations", c.SGD.Iterations, atLeast(1)),
 		one("sgd.sampling", c.SGD.Sampling, among("without-replacement", "with-replacement", "epochs")),
 		one("sgd.momentum", c.SGD.Momentum, below1),
+		one("sgd.weight_decay", c.SGD.WeightDecay, notNegative),
+		one("sgd.sam_radius", c.SGD.SAMRadius, notNegative),
+		one("sgd.input_penalty", c.SGD.InputPenalty, notNegative),
+		one("sgd.label_noise", c.SGD.LabelNoise, notNegative),
 		one("stop.loss", c.Stop.Loss, notNegative),
 		one("stop.accuracy", c.Stop.Accuracy, fraction),
-		list("grid.method", c.Grid.Method, among("sgd")),
+		list("grid.method", c.Grid.Method, among(methods...)),
 		distinct("grid.method", c.Grid.Method),
+		c.checkMethods(),
 		one("grid.learning_rate", len(c.Grid.LearningRate), nonEmpty("[0.05, 0.1, 0.2]")),
 		list("grid.learning_rate", c.Grid.LearningRate, positive),
 		distinct("grid.learning_rate", c.Grid.LearningRate),
-		one("grid.batch_size", len(c.Grid.BatchSize), nonEmpty("[20]")),
+		c.checkBatchSizes(),
 		list("grid.batch_size", c.Grid.BatchSize, atLeast(1)),
 		distinct("grid.batch_size", c.Grid.BatchSize),
 		one("repetitions", c.Repetitions, atLeast(1)),
@@ -129,9 +149,20 @@ func (c Config) check() error {
 	return nil
 }
 
-// checkSize counts in float64, which a product of any four ints fits.
+func (c Config) checkBatchSizes() error {
+	if !c.Grid.usesBatches() {
+		return nil
+	}
+	return one("grid.batch_size", len(c.Grid.BatchSize), nonEmpty("[20]"))
+}
+
+// checkSize counts in float64, which a product of any three ints fits.
 func (c Config) checkSize() error {
-	n := float64(len(c.Grid.Method)) * float64(len(c.Grid.LearningRate)) * float64(len(c.Grid.BatchSize)) * float64(c.Repetitions)
+	batches := 0
+	for _, m := range c.Grid.Method {
+		batches += len(c.Grid.batchSizes(m))
+	}
+	n := float64(batches) * float64(len(c.Grid.LearningRate)) * float64(c.Repetitions)
 	switch {
 	case !(float64(c.Repetitions) <= MaxPoints):
 		return &ValueError{"repetitions", fmt.Sprintf("%d is above %d, the largest number of points", c.Repetitions, MaxPoints)}
@@ -181,6 +212,14 @@ func path(v string) string {
 		if !unicode.IsPrint(r) || r == utf8.RuneError {
 			return fmt.Sprintf("%q has the character %q, which cannot be printed", v, r)
 		}
+	}
+	// The writer of YAML leaves some names without the quotes that they need.
+	type named struct {
+		Name string `yaml:"name"`
+	}
+	var back named
+	if text, err := yaml.Marshal(named{v}); err != nil || readYAML("", text, &back) != nil || back.Name != v {
+		return fmt.Sprintf("%q is not kept by YAML; rename the file", v)
 	}
 	return ""
 }

@@ -267,10 +267,15 @@ func TestResolvedConfigurationsAreReadBackExactly(t *testing.T) {
 				Name:       rapid.OneOf(rapid.StringMatching(`[ -~]{1,12}`), rapid.String()).Filter(func(s string) bool { return path(s) == "" }).Draw(t, "dataset"),
 				Preprocess: Preprocess{Scale: rapid.Float64Range(-1e308, 1e308).Draw(t, "scale"), Std: rapid.SliceOf(positive).Draw(t, "std")},
 			},
-			Model: Model{Hidden: rapid.SliceOf(rapid.IntRange(1, 1<<62)).Draw(t, "hidden")},
-			SGD:   SGD{Iterations: rapid.IntRange(1, 1<<62).Draw(t, "iterations"), Momentum: rapid.Float64Range(0, 0.999).Draw(t, "momentum")},
-			Stop:  Stop{Loss: positive.Draw(t, "stop")},
+			Model: drawModel(t),
+			SGD: SGD{
+				Iterations: rapid.IntRange(1, 1<<62).Draw(t, "iterations"), Momentum: rapid.Float64Range(1e-9, 0.999).Draw(t, "momentum"),
+				Nesterov: rapid.Bool().Draw(t, "Nesterov"), WeightDecay: rapid.Float64Range(0, 1).Draw(t, "decay"),
+				SAMRadius: positive.Draw(t, "radius"), InputPenalty: positive.Draw(t, "penalty"), LabelNoise: positive.Draw(t, "noise"),
+			},
+			Stop: Stop{Loss: positive.Draw(t, "stop")},
 			Grid: Grid{
+				Method:       rapid.SliceOfNDistinct(rapid.SampledFrom(methods), 1, 5, rapid.ID).Draw(t, "methods"),
 				LearningRate: rapid.SliceOfNDistinct(positive, 1, 4, rapid.ID).Draw(t, "η"),
 				BatchSize:    rapid.SliceOfNDistinct(rapid.IntRange(1, 1<<62), 1, 4, rapid.ID).Draw(t, "B"),
 			},
@@ -284,8 +289,23 @@ func TestResolvedConfigurationsAreReadBackExactly(t *testing.T) {
 	})
 }
 
+func drawModel(t *rapid.T) Model {
+	sizes := rapid.IntRange(1, 1<<62)
+	if rapid.Bool().Draw(t, "fnn") {
+		return Model{Hidden: rapid.SliceOf(sizes).Draw(t, "hidden")}
+	}
+	return Model{
+		Kind:   "layers",
+		Input:  rapid.SampledFrom([][]int{nil, {}, {7}, {3, 32, 32}}).Draw(t, "input"),
+		Layers: rapid.SliceOfN(rapid.Custom(drawLayer), 1, 20).Draw(t, "layers"),
+	}
+}
+
 func FuzzConfig(f *testing.F) {
 	f.Add(good, "grid.batch_size=[1]")
+	f.Add(layered, "grid.method=[gd]")
+	f.Add(layered, "model.layers=[conv: {out: 3, kernel: 3}, relu: , {maxpool: 2}]")
+	f.Add(good, "sgd={nesterov: true, momentum: 0.9, sam_radius: 1}")
 	f.Add("name: a\n---\nname: b\n", "a.b=c")
 	f.Add("grid: {learning_rate: [0.1], batch_size: [1e3]}\ndataset: {name: \"x: y\"}\nsgd: {iterations: 3}\n", "dataset.name=- a")
 	f.Add("a: &a [*a]\n? - b\n: !!x |\n  c\n<<: *a\n", "name=*a")

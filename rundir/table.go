@@ -52,7 +52,12 @@ func resultColumns(records []Record) []column {
 		{"method", textType, func(r Record) any { return r.Point.Method }},
 		{"learning_rate", numberType, func(r Record) any { return r.Point.LearningRate }},
 		{"effective_learning_rate", numberType, result(func(r *Result) any { return number(r.Convention.EffectiveLearningRate) })},
-		{"batch_size", integerType, func(r Record) any { return int64(r.Point.BatchSize) }},
+		{"batch_size", integerType, func(r Record) any {
+			if b := r.BatchSize(); b > 0 {
+				return int64(b)
+			}
+			return nil
+		}},
 		{"repetition", integerType, func(r Record) any { return int64(r.Point.Repetition) }},
 		{"seed", seedType, func(r Record) any { return r.Point.Seed }},
 		{"status", textType, func(r Record) any { return r.Outcome() }},

@@ -40,9 +40,7 @@ func ParseSampling(name string) (Sampling, error) {
 type Sampler struct {
 	n, b     int
 	sampling Sampling
-	stream   uint64
-	pcg      rand.PCG
-	rng      *rand.Rand
+	*generator
 	// order is the identity between steps, or the permutation of an epoch.
 	order []int
 	epoch int
@@ -54,11 +52,10 @@ func NewSampler(sampling Sampling, n, b int, stream uint64) *Sampler {
 	if b < 1 || b > n {
 		panic("sgd: NewSampler needs 1 ≤ b ≤ n")
 	}
-	s := &Sampler{n: n, b: b, sampling: sampling, stream: stream, order: make([]int, n), epoch: -1, batch: make([]int, b)}
+	s := &Sampler{n: n, b: b, sampling: sampling, generator: newGenerator(stream), order: make([]int, n), epoch: -1, batch: make([]int, b)}
 	for i := range s.order {
 		s.order[i] = i
 	}
-	s.rng = rand.New(&s.pcg)
 	return s
 }
 
@@ -110,11 +107,28 @@ func (s *Sampler) permute(epoch int) {
 	s.epoch = epoch
 }
 
-// seed starts the generator of one step. Both words of its state pass through a
-// mixing function, since neighbouring states of a PCG are correlated.
-func (s *Sampler) seed(t int) {
-	h := mix(s.stream + uint64(t)*0x9e3779b97f4a7c15)
-	s.pcg.Seed(h, mix(h^s.stream))
+// generator draws the random numbers of a step, which are a function of the
+// stream and the step alone.
+type generator struct {
+	stream uint64
+	pcg    rand.PCG
+	rng    *rand.Rand
+}
+
+func newGenerator(stream uint64) *generator {
+	g := &generator{stream: stream}
+	g.rng = rand.New(&g.pcg)
+	return g
+}
+
+// noisePurpose makes the stream of the noise on targets from that of the batches.
+const noisePurpose = 0x6c6162656c73 // "labels"
+
+// seed starts step t. Both words of the state pass through a mixing function,
+// since neighbouring states of a PCG are correlated.
+func (g *generator) seed(t int) {
+	h := mix(g.stream + uint64(t)*0x9e3779b97f4a7c15)
+	g.pcg.Seed(h, mix(h^g.stream))
 }
 
 // mix is the finaliser of SplitMix64 (Steele, Lea & Flood, 2014).

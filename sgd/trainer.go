@@ -11,14 +11,21 @@ import (
 
 // Config is one training.
 type Config struct {
+	Method       Method
 	LearningRate float64 // η, in units of Loss
-	BatchSize    int     // B
+	BatchSize    int     // B; n or 0 for GD
 	Iterations   int     // the largest number of steps
 	Sampling     Sampling
 	Loss         nn.Loss
-	// Momentum β keeps a velocity v ← βv + ∇L_S and steps by −ηv, as
-	// torch.optim.SGD does; 0 is plain SGD.
-	Momentum float64
+	// Momentum β keeps a velocity v ← βv + g of the gradients g and steps by −ηv,
+	// Nesterov by −η(g + βv), and WeightDecay λ puts g + λW in the place of g, as
+	// torch.optim.SGD does; 0 is without.
+	Momentum    float64
+	Nesterov    bool
+	WeightDecay float64
+	// SAMRadius ρ, InputPenalty λ and LabelNoise σ are read by the method of that
+	// name alone.
+	SAMRadius, InputPenalty, LabelNoise float64
 	// StopLoss ends the training when the loss over all data is at most this,
 	// StopAccuracy when the accuracy is at least this; 0 does not. Both are
 	// looked at once every ⌈n/B⌉ steps.
@@ -31,7 +38,9 @@ type Config struct {
 // above this multiple of the initial loss over all data.
 const DivergenceFactor = 1e4
 
-// HistoryRow is the mean batch loss over the steps since the previous row.
+// HistoryRow is the mean batch loss over the steps since the previous row. For
+// every method a batch loss is L_S at the parameters that the step began with:
+// not at those that SAM ascends to, without a penalty, at the targets of the data.
 type HistoryRow struct {
 	Step      int
 	BatchLoss float64
@@ -58,9 +67,17 @@ type Trainer[T kernel.Float] struct {
 	draw      func(t int) []int // the batch of step t
 	ws        *nn.Workspace[T]
 	velocity  *nn.Gradient[T] // nil without momentum
+	gradient  *nn.Gradient[T] // nil where steps do not need it; see needsGradient
 	evaluator *nn.Evaluator[T]
 	target    func(i int) []T // of row i of the current batch
 	batch     []int
+	// For LabelNoise: the generator, and the targets of the current batch.
+	noise *generator
+	noisy []T
+	// Scratch: vectors in the order of the parameters, for what needs gradient,
+	// and the square of a norm.
+	flat, saved []T
+	square      [1]float64
 
 	step        int
 	outcome     Outcome
@@ -72,9 +89,17 @@ type Trainer[T kernel.Float] struct {
 }
 
 // NewTrainer prepares the training of net on data from its present parameters.
-// stream determines the batches.
+// stream determines the batches and the noise.
 func NewTrainer[T kernel.Float](net *nn.Network[T], data nn.Data[T], cfg Config, stream uint64) (*Trainer[T], error) {
+	if cfg.Method == GD && cfg.BatchSize == 0 {
+		cfg.BatchSize = data.N
+	}
+	if err := cfg.checkMethod(); err != nil {
+		return nil, err
+	}
 	switch {
+	case cfg.Method == GD && cfg.BatchSize != data.N:
+		return nil, fmt.Errorf("batch size %d for gradient descent; it takes all %d samples", cfg.BatchSize, data.N)
 	case !(cfg.LearningRate > 0) || math.IsInf(cfg.LearningRate, 0):
 		return nil, fmt.Errorf("learning rate %v is not a positive number", cfg.LearningRate)
 	case cfg.BatchSize < 1 || cfg.BatchSize > data.N:
@@ -84,23 +109,39 @@ func NewTrainer[T kernel.Float](net *nn.Network[T], data nn.Data[T], cfg Config,
 	case cfg.HistoryEvery < 1:
 		return nil, fmt.Errorf("a history row every %d steps; need at least 1", cfg.HistoryEvery)
 	}
-	t := &Trainer[T]{
-		Config: cfg, Network: net, data: data,
-		draw:      NewSampler(cfg.Sampling, data.N, cfg.BatchSize, stream).Batch,
-		ws:        net.NewWorkspace(cfg.BatchSize),
-		evaluator: net.NewEvaluator(),
-	}
-	if cfg.Momentum != 0 {
-		t.velocity = net.NewGradient()
-	}
-	c := net.Outputs()
-	t.target = func(i int) []T { return t.data.Y[t.batch[i]*c : (t.batch[i]+1)*c] }
+	t := &Trainer[T]{Config: cfg, Network: net, data: data, evaluator: net.NewEvaluator()}
+	t.prepare(stream)
 	fit, err := t.evaluator.Fit(data, cfg.Loss)
 	if err != nil {
 		return nil, err
 	}
 	t.initialLoss = fit.Loss
 	return t, nil
+}
+
+// prepare makes what the steps of the method need.
+func (t *Trainer[T]) prepare(stream uint64) {
+	cfg, net, rows := t.Config, t.Network, t.Config.BatchSize
+	if cfg.Method == GD {
+		rows = min(rows, blockSize)
+		t.batch = make([]int, rows)
+	} else {
+		t.draw = NewSampler(cfg.Sampling, t.data.N, cfg.BatchSize, stream).Batch
+	}
+	t.ws = net.NewWorkspace(rows)
+	if cfg.Momentum != 0 {
+		t.velocity = net.NewGradient()
+	}
+	if cfg.needsGradient() {
+		t.gradient = net.NewGradient()
+		t.flat, t.saved = make([]T, net.ParameterCount()), make([]T, net.ParameterCount())
+	}
+	c := net.Outputs()
+	t.target = func(i int) []T { return t.data.Y[t.batch[i]*c : (t.batch[i]+1)*c] }
+	if cfg.Method == LabelNoise {
+		t.noise, t.noisy = newGenerator(mix(stream^noisePurpose)), make([]T, rows*c)
+		t.target = func(i int) []T { return t.noisy[i*c : (i+1)*c] }
+	}
 }
 
 // Steps returns the number of steps done.
@@ -138,7 +179,7 @@ func (t *Trainer[T]) Run(ctx context.Context, between func() error) error {
 	return nil
 }
 
-// Step does one step of SGD and applies the rules for the end of training. It
+// Step does one step and applies the rules for the end of training. It
 // does not allocate, but for the growth of the history.
 func (t *Trainer[T]) Step() error {
 	loss := t.descend()
@@ -208,22 +249,4 @@ func (t *Trainer[T]) applyStopRules(meanBatchLoss float64) error {
 		t.outcome = Finished
 	}
 	return nil
-}
-
-// descend draws the batch of the present step, moves the parameters and returns
-// the batch loss before the move.
-func (t *Trainer[T]) descend() float64 {
-	t.batch = t.draw(t.step)
-	d := t.Network.Inputs()
-	for i, sample := range t.batch {
-		t.Network.SetInput(t.ws, i, t.data.X[sample*d:(sample+1)*d])
-	}
-	eta := t.Config.LearningRate
-	if t.velocity == nil {
-		return t.Network.Descend(t.ws, t.Config.Loss, eta, t.target, len(t.batch))
-	}
-	t.velocity.Scale(T(t.Config.Momentum))
-	loss := t.Network.AddGradient(t.velocity, t.ws, t.Config.Loss, t.target, len(t.batch))
-	t.Network.Add(T(-eta), t.velocity)
-	return loss
 }

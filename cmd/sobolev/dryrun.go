@@ -19,7 +19,11 @@ func dryRun(ctx context.Context, exp *experiment.Experiment, cfg rundir.Config, 
 		return err
 	}
 	there := rundir.Dir{Path: opt.output, Config: cfg}
-	perBatchSize := map[int]experiment.Estimate{}
+	type kind struct {
+		method string
+		batch  int
+	}
+	perKind := map[kind]experiment.Estimate{}
 	var total time.Duration
 	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "point\tms/step\tat most\tstatus")
@@ -28,13 +32,14 @@ func dryRun(ctx context.Context, exp *experiment.Experiment, cfg rundir.Config, 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		est, ok := perBatchSize[p.BatchSize]
+		k := kind{p.Method, p.BatchSize}
+		est, ok := perKind[k]
 		if !ok {
 			var err error
 			if est, err = exp.Estimate(p); err != nil {
 				return err
 			}
-			perBatchSize[p.BatchSize] = est
+			perKind[k] = est
 		}
 		standing, err := planned(exp, there.Point(p), opt.retryFailed)
 		if err != nil {

@@ -13,7 +13,8 @@ package kernel
 //
 // so that y is NHWC with Stride(OutC) elements from pixel to pixel. Update takes
 // the same rows; the input gradient is Col2im of what Backward gives. All three
-// may run on part of a batch at a time: Update adds, rows are independent.
+// may run on part of a batch at a time, and should, so that the patches stay in
+// the second cache: Update adds, rows are independent.
 //
 // Activations are NHWC: sample after sample, row after row, pixel after pixel,
 // with a distance of pixel ≥ channels elements between pixels: InC for compact
@@ -45,6 +46,7 @@ func (s ConvShape) Positions() int { return s.OutH() * s.OutW() }
 // PatchSize is the number of inputs of a position, in the order [ky][kx][c].
 func (s ConvShape) PatchSize() int { return s.Kernel * s.Kernel * s.InC }
 
+// check panics where the shape is meaningless.
 func (s ConvShape) check() {
 	if s.InC <= 0 || s.InH <= 0 || s.InW <= 0 || s.OutC <= 0 || s.Kernel <= 0 || s.Stride <= 0 || s.Padding < 0 {
 		panic("kernel: ConvShape: sizes must be positive")
@@ -91,19 +93,20 @@ func Im2col[T Float](s ConvShape, dst, x []T, pixel, batch int) {
 	for b := range batch {
 		image := x[b*s.InH*s.InW*pixel:]
 		for oy := range s.OutH() {
-			for ox := range s.OutW() {
-				row := dst[:stride]
-				dst = dst[stride:]
-				clear(row[s.PatchSize():])
-				for ky := range s.Kernel {
-					part := row[ky*run : (ky+1)*run]
-					y, left := oy*s.Stride+ky-s.Padding, ox*s.Stride-s.Padding
-					if y < 0 || y >= s.InH {
-						clear(part)
-						continue
+			rows := dst[:s.OutW()*stride]
+			dst = dst[len(rows):]
+			for ky := range s.Kernel {
+				y := oy*s.Stride + ky - s.Padding
+				if y < 0 || y >= s.InH {
+					for ox := range s.OutW() {
+						clear(rows[ox*stride+ky*run:][:run])
 					}
-					gatherRun(s, part, image[y*s.InW*pixel:], left, pixel)
+					continue
 				}
+				gatherRow(s, rows[ky*run:], image[y*s.InW*pixel:(y+1)*s.InW*pixel], pixel, stride)
+			}
+			for ox := range s.OutW() {
+				clear(rows[ox*stride+s.PatchSize() : (ox+1)*stride])
 			}
 		}
 	}
@@ -141,22 +144,31 @@ func (s ConvShape) inside(left int) (first, end int) {
 	return first, max(first, end)
 }
 
-// gatherRun copies a row of the kernel, which starts in column left, from a row
-// of the image. Compact pixels are one run.
-func gatherRun[T Float](s ConvShape, dst, row []T, left, pixel int) {
-	first, end := s.inside(left)
-	if first > 0 {
-		clear(dst[:min(first, s.Kernel)*s.InC])
-	}
-	if end < s.Kernel {
-		clear(dst[max(end, 0)*s.InC:])
-	}
-	if pixel == s.InC {
-		if first < end {
-			copy(dst[first*s.InC:end*s.InC], row[(left+first)*pixel:])
+// gatherRow copies one row of the kernel for all positions of a row of outputs.
+// Inside of the image, compact pixels are one run.
+func gatherRow[T Float](s ConvShape, dst, row []T, pixel, stride int) {
+	run := s.Kernel * s.InC
+	for ox := range s.OutW() {
+		left, part := ox*s.Stride-s.Padding, dst[ox*stride:][:run]
+		switch {
+		case left < 0 || left+s.Kernel > s.InW:
+			gatherEdge(s, part, row, left, pixel)
+		case pixel == s.InC:
+			copy(part, row[left*pixel:])
+		default:
+			from := row[left*pixel:]
+			for kx := range s.Kernel {
+				copy(part[kx*s.InC:(kx+1)*s.InC], from[kx*pixel:])
+			}
 		}
-		return
 	}
+}
+
+// gatherEdge copies a row of the kernel, which starts in column left, where a
+// part of it lies outside of the image.
+func gatherEdge[T Float](s ConvShape, dst, row []T, left, pixel int) {
+	clear(dst)
+	first, end := s.inside(left)
 	for kx := first; kx < end; kx++ {
 		copy(dst[kx*s.InC:(kx+1)*s.InC], row[(left+kx)*pixel:])
 	}

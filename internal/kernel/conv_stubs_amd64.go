@@ -51,13 +51,13 @@ func convTranspose8(panel *float32, w *float32, tap int)
 //go:noescape
 func winogradInput(v *float32, x *float32, table *int32, row int, pixel int, n int)
 
-// winogradTile computes m, [6][16][16 outputs], from v, [6][16][channels], and u, [16][channels][16 outputs];
+// winogradTile computes m, [16][6][16 outputs], from v, [6][16][channels], and u, [16][channels][16 outputs];
 // pixel is the size of all channels in bytes.
 //
 //go:noescape
 func winogradTile(m *float32, v *float32, u *float32, pixel int)
 
-// winogradOutput turns m, [n][16][16], into 16 outputs of n windows; out is the distance between windows in offset in bytes.
+// winogradOutput turns m, [16][6][16], into 16 outputs of n ≤ 6 windows; out is the distance between windows in offset in bytes.
 //
 //go:noescape
 func winogradOutput(y *float32, offset *int32, m *float32, bias *float32, table *int32, step *[4]int32, out int, n int)

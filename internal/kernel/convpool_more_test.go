@@ -219,3 +219,22 @@ func TestConvPoolArithmetic(t *testing.T) {
 		k.checkForward(t)
 	})
 }
+
+// TestConvPoolShowsNaN: training that has diverged must not look like zeros.
+func TestConvPoolShowsNaN(t *testing.T) {
+	for _, inC := range []int{3, 8} {
+		eachForward(t, func(t *testing.T) {
+			k := newBlock[float32](rand.New(rand.NewPCG(111, 112)), 16, inC, 4, 4, 2)
+			for i := range k.dense {
+				k.dense[i] = float32(math.NaN())
+			}
+			k.c.Pack(k.dense)
+			k.c.Forward(k.y.data, k.offset, k.x.data, k.bias.data, 2)
+			k.each(func(n, b, o, py, px int) {
+				if v := k.c.pooled(k.y.data[b*k.c.PooledSize():], 2*py+px)[o]; v == v {
+					t.Fatalf("y[%d] = %v", n, v)
+				}
+			})
+		}, func(*testing.T) {})
+	}
+}

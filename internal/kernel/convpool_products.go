@@ -17,7 +17,11 @@ func (c *ConvPool[T]) Forward(y []T, offset []int32, x, bias []T, batch int) {
 
 // WorkSize is the number of elements that Backward needs in work.
 func (c *ConvPool[T]) WorkSize() int {
-	return c.group()*c.ImageSize() + c.chunkRows()*c.W/2*c.recordSize()
+	records := c.chunkRows() * c.W / 2 * c.recordSize()
+	if c.slice == 3 {
+		records = max(records, c.spreadSize()+c.patchSize())
+	}
+	return c.group()*c.ImageSize() + records
 }
 
 // group is the number of samples that pass Backward together.
@@ -49,7 +53,14 @@ func (c *ConvPool[T]) Backward(dx, dy []T, offset []int32, gate, work []T, batch
 		n := min(group, batch-b)
 		clear(work[:n*image])
 		at := b * c.Outputs()
-		c.scatter(work[:n*image], work[group*image:], dy[at:], offset[at:], n)
+		if c.image != nil {
+			for i := range n {
+				own := at + i*c.Outputs()
+				c.image.scatter(c, work[i*image:], work[group*image:], dy[own:], offset[own:])
+			}
+		} else {
+			c.scatter(work[:n*image], work[group*image:], dy[at:], offset[at:], n)
+		}
 		for i := range n {
 			var open []T
 			if gate != nil {
@@ -69,7 +80,7 @@ func (c *ConvPool[T]) interior(dx, padded, gate []T) {
 			to := dx[r*n : (r+1)*n]
 			copy(to, padded[at:])
 			if gate != nil {
-				closeGate(to, gate[at:at+n])
+				Gate(to, gate[at:at+n])
 			}
 			continue
 		}
@@ -81,14 +92,6 @@ func (c *ConvPool[T]) interior(dx, padded, gate []T) {
 				}
 				dx[(r*c.W+q)*c.InC+i] = v
 			}
-		}
-	}
-}
-
-func closeGate[T Float](dx, gate []T) {
-	for i := gateVectorsOf(dx, gate); i < len(dx); i++ {
-		if !(gate[i] > 0) {
-			dx[i] = 0
 		}
 	}
 }

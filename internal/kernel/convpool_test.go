@@ -292,14 +292,13 @@ var convPoolShapes = [][5]int{
 	{16, 1, 2, 2, 1}, {16, 3, 2, 6, 3}, {32, 5, 4, 6, 4}, {48, 8, 6, 4, 2}, {16, 24, 2, 4, 13}, {32, 40, 6, 2, 1},
 }
 
-// eachForward runs a test for both types, every implementation and both forms of
-// the forward product.
+// eachForward runs a test for both types and every implementation, and once more
+// for the direct form of the forward product in assembly.
 func eachForward(t *testing.T, test32, test64 func(t *testing.T)) {
 	t.Helper()
-	for _, on := range []bool{true, false} {
-		setWinograd(on)
-		t.Run(fmt.Sprintf("winograd=%v", on), func(t *testing.T) { eachType(t, test32, test64) })
-	}
+	eachType(t, test32, test64)
+	setWinograd(false)
+	t.Run("direct", test32)
 	setWinograd(true)
 }
 

@@ -27,7 +27,7 @@ func (c *ConvPool[T]) panelSpectra() int { return winogradSize * (c.channels*pan
 
 type winogradScratch struct {
 	v     []float32 // winogradChunk transforms
-	m     []float32 // [winogradRows][16][panelOut]
+	m     []float32 // [16][winogradRows][panelOut]
 	table [winogradChunk][3]int32
 }
 

@@ -1,6 +1,6 @@
 // Package kernel holds the arithmetic that training and measuring spend their
 // time in: the three products of a dense layer on weights that stay packed for
-// good, a general matrix product, and vector operations.
+// good, convolutions and pooling, a general matrix product, and vector operations.
 //
 // Every operation exists in portable Go and, where the processor allows it, in
 // assembly; which one runs is decided once, at program start, and Name tells.
@@ -9,8 +9,8 @@
 // tiles are Go.
 //
 // Arguments that are too short are the caller's bug and panic with a fixed
-// string. Nothing allocates but the constructors and the first calls of Gemm,
-// which keeps its scratch for the next ones. What the kernels reach, and what was
+// string. Nothing allocates but the constructors and the first calls of Gemm and
+// ConvPool.Forward, which keep their scratch for the next ones. What the kernels reach, and what was
 // tried, is in performance.md.
 package kernel
 

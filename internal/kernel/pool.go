@@ -49,15 +49,26 @@ func MaxPool[T Float](s PoolShape, y []T, pixelY int, where []uint16, x []T, pix
 	s.windows(batch, func(p, q int) {
 		top, at := y[p*pixelY:(p+1)*pixelY], where[p*s.C:(p+1)*s.C]
 		clear(top[s.C:])
-		for i := range s.Size * s.Size {
+		copy(top[:s.C], x[q*pixelX:])
+		clear(at)
+		for i := 1; i < s.Size*s.Size; i++ {
 			from := x[(q+i/s.Size*s.W+i%s.Size)*pixelX:][:len(at)]
+			best, at := top[:len(from)], at[:len(from)]
 			for c, v := range from {
-				if i == 0 || v > top[c] || v != v {
-					top[c], at[c] = v, uint16(i)
-				}
+				// Without branches: they would be mispredicted.
+				greater := -uint16(bit(v > best[c]) | bit(v != v))
+				best[c] = max(best[c], v)
+				at[c] ^= (at[c] ^ uint16(i)) & greater
 			}
 		}
 	})
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // MaxPoolBackward sets dx to dy where the maximum was and to zero elsewhere.

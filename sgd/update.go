@@ -1,0 +1,87 @@
+package sgd
+
+import (
+	"sobolev/internal/kernel"
+	"sobolev/nn"
+)
+
+// descend moves the parameters by one step and returns the batch loss before the
+// move. With g the method's gradient, the step is that of torch.optim.SGD:
+//
+//	g ← g + λW                     weight decay, biases included
+//	v ← βv + g                     momentum, v = 0 at first
+//	W ← W − ηv                     or
+//	W ← W − η(g + βv)              Nesterov's, with the new v
+func (t *Trainer[T]) descend() float64 {
+	if t.Config.Method != GD {
+		t.batch = t.draw(t.step)
+		t.load()
+	}
+	if t.Config.Method == LabelNoise {
+		t.drawNoise()
+	}
+	if t.gradient == nil {
+		return t.descendDirectly()
+	}
+	loss := t.setGradient()
+	if t.Config.WeightDecay != 0 {
+		t.addDecay()
+	}
+	eta, beta := T(t.Config.LearningRate), T(t.Config.Momentum)
+	if t.velocity == nil {
+		t.Network.Add(-eta, t.gradient)
+		return loss
+	}
+	t.velocity.Scale(beta)
+	t.addTo(t.velocity, t.gradient)
+	if t.Config.Nesterov {
+		t.Network.Add(-eta, t.gradient)
+		t.Network.Add(-eta*beta, t.velocity)
+	} else {
+		t.Network.Add(-eta, t.velocity)
+	}
+	return loss
+}
+
+// descendDirectly forms the gradient where it is to go: in the parameters, or in
+// the velocity.
+func (t *Trainer[T]) descendDirectly() float64 {
+	cfg := t.Config
+	if t.velocity == nil {
+		return t.withoutNoise(t.Network.Descend(t.ws, cfg.Loss, cfg.LearningRate, t.target, len(t.batch)))
+	}
+	t.velocity.Scale(T(cfg.Momentum))
+	loss := t.addBatchGradient(t.velocity)
+	t.Network.Add(T(-cfg.LearningRate), t.velocity)
+	return loss
+}
+
+// needsGradient says whether steps need the gradient in a place of its own.
+func (c Config) needsGradient() bool {
+	return c.Nesterov || c.WeightDecay != 0 || c.Method != SGD && c.Method != LabelNoise
+}
+
+// load copies the batch's samples to the workspace.
+func (t *Trainer[T]) load() {
+	d := t.Network.Inputs()
+	for i, sample := range t.batch {
+		t.Network.SetInput(t.ws, i, t.data.X[sample*d:(sample+1)*d])
+	}
+}
+
+// addDecay computes gradient += λW. As addTo, it takes its operands out of the
+// layout of the kernels, which on wide dense layers costs more than a step.
+func (t *Trainer[T]) addDecay() {
+	t.gradient.CopyTo(t.flat)
+	t.Network.CopyParameters(t.saved)
+	kernel.Axpy(t.flat, T(t.Config.WeightDecay), t.saved)
+	t.gradient.Set(t.flat)
+}
+
+// addTo computes dst += src.
+func (t *Trainer[T]) addTo(dst, src *nn.Gradient[T]) {
+	dst.CopyTo(t.flat)
+	src.CopyTo(t.saved)
+	kernel.Axpy(t.flat, 1, t.saved)
+	dst.Set(t.flat)
+}
