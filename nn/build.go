@@ -92,6 +92,7 @@ func (l Layer) parameterLayers() int {
 func (n *Network[T]) addLayer(l trainable[T]) {
 	n.stageOf = append(n.stageOf, len(n.stages))
 	n.layers = append(n.layers, l)
+	n.weights = append(n.weights, weightCount(l))
 	n.stages = append(n.stages, l)
 }
 

@@ -55,6 +55,20 @@ func (g *Gradient[T]) Scale(a T) {
 	}
 }
 
+// Add computes g += a·h.
+func (g *Gradient[T]) Add(a T, h *Gradient[T]) {
+	for j := g.net.frozen; j < len(g.parts); j++ {
+		g.parts[j].add(a, h.parts[j])
+	}
+}
+
+// AddParameters computes g += a·W, biases included.
+func (g *Gradient[T]) AddParameters(a T) {
+	for j := g.net.frozen; j < len(g.parts); j++ {
+		g.parts[j].add(a, g.net.layers[j].affine())
+	}
+}
+
 // AddGradient adds ∇L_S(W) of the first batch rows of the workspace to g and
 // returns L_S(W).
 func (n *Network[T]) AddGradient(g *Gradient[T], ws *Workspace[T], loss Loss, y func(i int) []T, batch int) float64 {

@@ -12,7 +12,8 @@ type Network[T kernel.Float] struct {
 	// among the stages.
 	layers  []trainable[T]
 	stageOf []int
-	frozen  int // how many of layers, the first ones, do not train
+	weights []int // the number of weights of each layer
+	frozen  int   // how many of layers, the first ones, do not train
 	// inputStage is the index of the stage whose input is x: the first stage, or
 	// where layers are frozen the first above them that trains, on their features.
 	inputStage      int
@@ -63,15 +64,15 @@ func (n *Network[T]) Parameters() []Parameter {
 }
 
 // ParameterCount returns w, with the parameters of frozen layers.
-func (n *Network[T]) ParameterCount() int { return parameterCount(n.layers) }
+func (n *Network[T]) ParameterCount() int { return n.countFrom(0) }
 
 // TrainableCount returns the number of parameters that train.
-func (n *Network[T]) TrainableCount() int { return parameterCount(n.training()) }
+func (n *Network[T]) TrainableCount() int { return n.countFrom(n.frozen) }
 
-func parameterCount[T kernel.Float](layers []trainable[T]) int {
+func (n *Network[T]) countFrom(layer int) int {
 	w := 0
-	for _, l := range layers {
-		w += weightCount(l) + l.biases()
+	for j := layer; j < len(n.layers); j++ {
+		w += n.weights[j] + n.layers[j].biases()
 	}
 	return w
 }
@@ -102,8 +103,8 @@ func (n *Network[T]) eachFlat(flat []T, f func(l trainable[T], w, b []T)) {
 	if len(flat) != n.ParameterCount() {
 		panic("nn: a parameter vector must have w elements")
 	}
-	for _, l := range n.layers {
-		size, out := weightCount(l), l.biases()
+	for j, l := range n.layers {
+		size, out := n.weights[j], l.biases()
 		f(l, flat[:size], flat[size:size+out])
 		flat = flat[size+out:]
 	}

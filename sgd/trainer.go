@@ -134,6 +134,8 @@ func (t *Trainer[T]) prepare(stream uint64) {
 	}
 	if cfg.needsGradient() {
 		t.gradient = net.NewGradient()
+	}
+	if cfg.Method == SAM {
 		t.flat, t.saved = make([]T, net.ParameterCount()), make([]T, net.ParameterCount())
 	}
 	c := net.Outputs()

@@ -1,10 +1,5 @@
 package sgd
 
-import (
-	"sobolev/internal/kernel"
-	"sobolev/nn"
-)
-
 // descend moves the parameters by one step and returns the batch loss before the
 // move. With g the method's gradient, the step is that of torch.optim.SGD:
 //
@@ -25,7 +20,7 @@ func (t *Trainer[T]) descend() float64 {
 	}
 	loss := t.setGradient()
 	if t.Config.WeightDecay != 0 {
-		t.addDecay()
+		t.gradient.AddParameters(T(t.Config.WeightDecay))
 	}
 	eta, beta := T(t.Config.LearningRate), T(t.Config.Momentum)
 	if t.velocity == nil {
@@ -33,7 +28,7 @@ func (t *Trainer[T]) descend() float64 {
 		return loss
 	}
 	t.velocity.Scale(beta)
-	t.addTo(t.velocity, t.gradient)
+	t.velocity.Add(1, t.gradient)
 	if t.Config.Nesterov {
 		t.Network.Add(-eta, t.gradient)
 		t.Network.Add(-eta*beta, t.velocity)
@@ -67,21 +62,4 @@ func (t *Trainer[T]) load() {
 	for i, sample := range t.batch {
 		t.Network.SetInput(t.ws, i, t.data.X[sample*d:(sample+1)*d])
 	}
-}
-
-// addDecay computes gradient += λW. As addTo, it takes its operands out of the
-// layout of the kernels, which on wide dense layers costs more than a step.
-func (t *Trainer[T]) addDecay() {
-	t.gradient.CopyTo(t.flat)
-	t.Network.CopyParameters(t.saved)
-	kernel.Axpy(t.flat, T(t.Config.WeightDecay), t.saved)
-	t.gradient.Set(t.flat)
-}
-
-// addTo computes dst += src.
-func (t *Trainer[T]) addTo(dst, src *nn.Gradient[T]) {
-	dst.CopyTo(t.flat)
-	src.CopyTo(t.saved)
-	kernel.Axpy(t.flat, 1, t.saved)
-	dst.Set(t.flat)
 }

@@ -16,9 +16,6 @@ type block[T Float] struct {
 	work, bias   guarded[T]
 	offset       []int32
 	batch        int
-	reference    []float64 // pooled outputs, [sample][H/2][W/2][OutC]
-	where        []int32
-	scale        []float64 // Σ|products| of the outputs
 }
 
 func newBlock[T Float](g *rand.Rand, outC, inC, h, w, batch int) *block[T] {
