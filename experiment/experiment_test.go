@@ -210,6 +210,42 @@ func killGridAfter(t *testing.T, dir string, after time.Duration) {
 	cmd.Wait() // ends with "signal: killed", or with success if it was faster
 }
 
+// The same for convolutions and for every method.
+func TestConvolutionsAndMethodsResumeWithTheSameBytes(t *testing.T) {
+	cfg := smallGrid()
+	cfg.Model = rundir.Model{Kind: "layers", Init: "kaiming-fan-out", Layers: []rundir.Layer{
+		{Kind: "conv", Conv: rundir.Conv{Out: 16, Kernel: 3, Padding: 1, Stride: 1}}, {Kind: "relu"}, {Kind: "maxpool", Size: 2},
+		{Kind: "conv", Conv: rundir.Conv{Out: 16, Kernel: 3, Padding: 1, Stride: 1}}, {Kind: "relu"}, {Kind: "maxpool", Size: 2},
+		{Kind: "flatten"}, {Kind: "linear", Size: 2},
+	}}
+	cfg.SGD = rundir.SGD{Iterations: 40, Momentum: 0.5, SAMRadius: 0.05, InputPenalty: 1e-3, LabelNoise: 0.1}
+	cfg.Grid = rundir.Grid{Method: []string{"sgd", "gd", "sam", "input-penalty", "label-noise"}, LearningRate: []float64{0.02}, BatchSize: []int{4}}
+	cfg.Repetitions = 1
+	whole := t.TempDir()
+	if err := runGrid(t.Context(), whole, cfg, 1, silent{}); err != nil {
+		t.Fatal(err)
+	}
+	want := readFile(t, whole, "results.csv")
+	if n := strings.Count(want, "finished"); n != 5 {
+		t.Fatalf("%d points finished, want 5:\n%s", n, want)
+	}
+	dir := t.TempDir()
+	for attempt := 0; ; attempt++ {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := runGrid(ctx, dir, cfg, 2, interrupter{after: time.Duration(1+5*attempt) * time.Millisecond, cancel: cancel})
+		cancel()
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	if got := readFile(t, dir, "results.csv"); got != want {
+		t.Errorf("interrupted:\n%s\nwant:\n%s", got, want)
+	}
+}
+
 // Paired comparison: the repetitions differ in weights and batches, the
 // learning rates of one repetition do not, and the data depend on the seed alone.
 func TestStreams(t *testing.T) {
@@ -335,6 +371,12 @@ func TestNewRefuses(t *testing.T) {
 		{"batch larger than n", func(c *rundir.Config) { c.Grid.BatchSize = []int{10, 31} }, "grid.batch_size[1]: 31 is above 30"},
 		{"unknown data", func(c *rundir.Config) { c.Dataset.Name = "mnist" }, `dataset.name: "mnist" is not known`},
 		{"class outside range", func(c *rundir.Config) { c.Dataset.Classes = []int{0, 11} }, "class"},
+		{"layers that do not fit", func(c *rundir.Config) {
+			c.Model = rundir.Model{Kind: "layers", Layers: []rundir.Layer{{Kind: "maxpool", Size: 30}, {Kind: "flatten"}, {Kind: "linear", Size: 2}}}
+		}, "model.layers: layer 0 (maxpool) on inputs of shape [1, 28, 28]: the window of 30×30"},
+		{"other outputs", func(c *rundir.Config) {
+			c.Model = rundir.Model{Kind: "layers", Layers: []rundir.Layer{{Kind: "flatten"}, {Kind: "linear", Size: 7}}}
+		}, "linear: 7 is the last layer, but the data have 2 outputs"},
 		{"one class", func(c *rundir.Config) { c.Dataset.Classes = []int{3} }, "dataset.classes: one class alone"},
 		{"rate below float32", func(c *rundir.Config) { c.Grid.LearningRate = []float64{0.1, 1e-50} }, "grid.learning_rate[1]: 1e-50 is outside"},
 		{"too many parameters", func(c *rundir.Config) { c.Model.Hidden = []int{1 << 40, 1 << 40} }, "model.hidden"},
