@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"sobolev/dataset"
@@ -34,12 +35,12 @@ type Experiment struct {
 	// preprocessing is the formula that was applied to the inputs.
 	preprocessing string
 	hasTest       bool
-	minNorms      map[string]rundir.Number
 	// source says which file the data came from; empty for embedded data.
 	source string
 	// dataDigest is the SHA-256 of all samples and targets as they enter the
 	// training, in hexadecimal.
 	dataDigest string
+	fork       *fork // nil without one
 }
 
 // Options are what a run depends on beside its configuration; none of them
@@ -74,7 +75,6 @@ func New(ctx context.Context, cfg rundir.Config, opt Options) (*Experiment, erro
 		config: cfg, memory: opt.Memory, checkpointInterval: cmp.Or(opt.CheckpointInterval, 5*time.Second),
 		train: dataOf(train), shape: train.Shape, inputs: train.Inputs(), outputs: train.Outputs,
 		preprocessing: train.Preprocessing.String(), source: train.Source.String(),
-		minNorms: minNorms(train.X, train.Inputs(), cfg.Measure.Orders),
 	}
 	if test != nil {
 		e.test, e.hasTest = dataOf(test), true
@@ -82,6 +82,11 @@ func New(ctx context.Context, cfg rundir.Config, opt Options) (*Experiment, erro
 	e.dataDigest = digestData(e.train, e.test)
 	if e.architecture, err = newArchitecture(cfg.Model, e.shape, e.outputs); err != nil {
 		return nil, err
+	}
+	if cfg.Fork.From != "" {
+		if e.fork, err = e.newFork(cfg.Fork); err != nil {
+			return nil, err
+		}
 	}
 	return e, e.check()
 }
@@ -127,6 +132,9 @@ func (e *Experiment) check() error {
 			return &rundir.ValueError{Key: fmt.Sprintf("grid.learning_rate[%d]", i), Problem: fmt.Sprintf("%v is outside the range of float32", lr)}
 		}
 	}
+	if i := slices.Index(cfg.Grid.Method, sgd.InputPenalty.String()); i >= 0 && e.architecture.HasBatchNorm() {
+		return &rundir.ValueError{Key: fmt.Sprintf("grid.method[%d]", i), Problem: "input-penalty needs the gradients of single samples, which batch normalisation ties together; leave one of the two out"}
+	}
 	return e.checkMemory()
 }
 
@@ -141,10 +149,7 @@ func (e *Experiment) checkMemory() error {
 	// encoding, in float32.
 	const bytesPerParameter = 7 * 4
 	if w*bytesPerParameter > float64(e.memory) {
-		key := "model.hidden"
-		if e.config.Model.Kind == "layers" {
-			key = "model.layers"
-		}
+		key := map[string]string{"fnn": "model.hidden", "layers": "model.layers", "resnet": "model.width"}[e.config.Model.Kind]
 		return &rundir.ValueError{Key: key,
 			Problem: fmt.Sprintf("%.3g parameters need about %.3g MB for each point that runs at once; the limit is %.3g MB (--memory, -j)",
 				w, w*bytesPerParameter/1e6, float64(e.memory)/1e6)}
@@ -160,7 +165,9 @@ func dataOf(s *dataset.Set) nn.Data[float32] {
 	return nn.Data[float32]{N: s.Len(), X: s.X, Y: s.Y, Classification: s.Labels != nil}
 }
 
-// newTrainer returns the training of p at its initial parameters.
+// newTrainer returns the training of p at its initial parameters. A fork has its
+// weights still to come; its loss counts as diverged from that of the initial
+// parameters, since the loss of a solution is next to nothing.
 func (e *Experiment) newTrainer(p rundir.Point) (*sgd.Trainer[float32], error) {
 	net, err := nn.New[float32](e.architecture)
 	if err != nil {
@@ -175,7 +182,11 @@ func (e *Experiment) newTrainer(p rundir.Point) (*sgd.Trainer[float32], error) {
 	if err != nil {
 		return nil, err
 	}
-	return sgd.NewTrainer(net, e.train, cfg, stream(p.Seed, orderPurpose, p.Repetition))
+	purpose := orderPurpose
+	if p.Fork.From != "" {
+		purpose = forkPurpose
+	}
+	return sgd.NewTrainer(net, e.train, cfg, stream(p.Seed, purpose, p.Repetition))
 }
 
 func (e *Experiment) trainingConfig(p rundir.Point) (sgd.Config, error) {

@@ -132,20 +132,7 @@ func TestGridEndsWithTheSameBytes(t *testing.T) {
 	})
 	t.Run("interrupted", func(t *testing.T) {
 		dir := t.TempDir()
-		interruptions := 0
-		for {
-			ctx, cancel := context.WithCancel(t.Context())
-			// Ever longer, so that every attempt gets further than the one before.
-			err := runGrid(ctx, dir, smallGrid(), 2, interrupter{after: time.Duration(1+2*interruptions) * time.Millisecond, cancel: cancel})
-			cancel()
-			if err == nil {
-				break
-			}
-			if !errors.Is(err, context.Canceled) {
-				t.Fatal(err)
-			}
-			interruptions++
-		}
+		interruptions := runInterrupted(t, dir, smallGrid())
 		if interruptions == 0 {
 			t.Error("never interrupted: the test shows nothing")
 		}
@@ -210,6 +197,24 @@ func killGridAfter(t *testing.T, dir string, after time.Duration) {
 	cmd.Wait() // ends with "signal: killed", or with success if it was faster
 }
 
+// runInterrupted runs a grid to its end and returns how often it was interrupted
+// on the way: ever later, so that every attempt gets further than the one before.
+func runInterrupted(t *testing.T, dir string, cfg rundir.Config) (interruptions int) {
+	t.Helper()
+	for {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := runGrid(ctx, dir, cfg, 2, interrupter{after: time.Duration(1+4*interruptions) * time.Millisecond, cancel: cancel})
+		cancel()
+		if err == nil {
+			return interruptions
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		interruptions++
+	}
+}
+
 // The same for convolutions and for every method.
 func TestConvolutionsAndMethodsResumeWithTheSameBytes(t *testing.T) {
 	cfg := smallGrid()
@@ -230,17 +235,7 @@ func TestConvolutionsAndMethodsResumeWithTheSameBytes(t *testing.T) {
 		t.Fatalf("%d points finished, want 5:\n%s", n, want)
 	}
 	dir := t.TempDir()
-	for attempt := 0; ; attempt++ {
-		ctx, cancel := context.WithCancel(t.Context())
-		err := runGrid(ctx, dir, cfg, 2, interrupter{after: time.Duration(1+5*attempt) * time.Millisecond, cancel: cancel})
-		cancel()
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, context.Canceled) {
-			t.Fatal(err)
-		}
-	}
+	runInterrupted(t, dir, cfg)
 	if got := readFile(t, dir, "results.csv"); got != want {
 		t.Errorf("interrupted:\n%s\nwant:\n%s", got, want)
 	}

@@ -25,7 +25,7 @@ func (e *Experiment) measure(net *nn.Network[float32], p rundir.Point, end endin
 	orders := e.config.Measure.Orders
 	r := &rundir.Result{
 		Model:      modelInfo(net),
-		Data:       rundir.DataInfo{Samples: e.train.N, SHA256: e.dataDigest, Source: e.source, MinNorm: e.minNorms},
+		Data:       rundir.DataInfo{Samples: e.train.N, SHA256: e.dataDigest, Source: e.source, MinNorm: minNorms(net, e.train, orders)},
 		Convention: e.convention(p, loss),
 		Training: &rundir.Training{
 			Status: end.status, Steps: end.steps,
@@ -50,12 +50,16 @@ func (e *Experiment) measure(net *nn.Network[float32], p rundir.Point, end endin
 var notKnown = rundir.Number(math.NaN())
 
 func modelInfo(net *nn.Network[float32]) rundir.ModelInfo {
-	first := net.Parameters()[0].Shape // [out, in] or [out, in, kh, kw]
-	info := rundir.FirstLayer{Kind: "linear", Rows: first[0], Cols: product(first[1:])}
-	if len(first) == 4 {
-		info.Kind, info.Shared = "conv", true
+	w1 := net.FirstWeight().Shape // [out, in] or [out, in, kh, kw]
+	first := rundir.FirstLayer{Kind: "linear", Rows: w1[0], Cols: product(w1[1:])}
+	if len(w1) == 4 {
+		first.Kind, first.Shared = "conv", true
 	}
-	return rundir.ModelInfo{Parameters: net.ParameterCount(), Inputs: net.Inputs(), Outputs: net.Outputs(), FirstLayer: info}
+	info := rundir.ModelInfo{Parameters: net.TrainableCount(), Inputs: net.Inputs(), Outputs: net.Outputs(), FirstLayer: first}
+	if info.Frozen = net.ParameterCount() - info.Parameters; info.Frozen > 0 {
+		info.Features = net.Features()
+	}
+	return info
 }
 
 func (e *Experiment) convention(p rundir.Point, loss nn.Loss) rundir.Convention {
@@ -101,6 +105,9 @@ func (e *Experiment) measureMoments(r *rundir.Result, net *nn.Network[float32], 
 		return err
 	}
 	r.Curvature = &rundir.Curvature{Trace: rundir.Number(moments[0].SumW * loss.Scale(e.outputs))}
+	if net.HasBatchNorm() {
+		r.Warnings = append(r.Warnings, "batch normalisation: everything here is of the network in evaluation mode, where it is an affine layer; the training used the statistics of its batches, so that its steps are not those of the theory")
+	}
 	if moments[0].SumX == 0 {
 		r.Warnings = append(r.Warnings, "the gradient with respect to the input is zero at every sample: a dead network, which is constant around its data")
 	}
@@ -108,6 +115,10 @@ func (e *Experiment) measureMoments(r *rundir.Result, net *nn.Network[float32], 
 		out := rundir.Moment{
 			K: m.K, SumW: rundir.Number(m.SumW), SumX: rundir.Number(m.SumX),
 			GW: root(m, m.SumW), GX: root(m, m.SumX), GW1: root(m, m.SumW1), GDelta: root(m, m.SumDelta),
+		}
+		if r.Model.Frozen > 0 {
+			g, sum := root(m, m.SumImage), rundir.Number(m.SumImage)
+			out.GImage, out.SumImage = &g, &sum
 		}
 		for _, l := range m.Layers {
 			out.Layers = append(out.Layers, rundir.LayerMoment{
@@ -123,21 +134,21 @@ func (e *Experiment) measureMoments(r *rundir.Result, net *nn.Network[float32], 
 
 func root(m nn.Moments, sum float64) rundir.Number { return rundir.Number(m.Root(sum)) }
 
-// minNorms returns min_i ‖x_i‖_{2k} of n inputs of d values for every order k,
-// under the key "2k".
-func minNorms(x []float32, d int, orders []int) map[string]rundir.Number {
+// minNorms returns min_i ‖x_i‖_{2k} for every order k, under the key "2k", where x
+// is the input of the first layer that trains.
+func minNorms(net *nn.Network[float32], data nn.Data[float32], orders []int) map[string]rundir.Number {
 	sums := make([]float64, slices.Max(orders))
 	least := make([]float64, len(sums))
 	for k := range least {
 		least[k] = math.Inf(1)
 	}
-	for ; len(x) > 0; x = x[d:] {
+	net.EachFeatures(data, func(_ int, x []float32) {
 		clear(sums)
-		kernel.EvenPowerSums(sums, x[:d])
+		kernel.EvenPowerSums(sums, x)
 		for k, s := range sums {
 			least[k] = math.Min(least[k], s)
 		}
-	}
+	})
 	norms := make(map[string]rundir.Number, len(orders))
 	for _, k := range orders {
 		norms[strconv.Itoa(2*k)] = rundir.Number(math.Pow(least[k-1], 1/float64(2*k)))

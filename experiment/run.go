@@ -88,6 +88,11 @@ type ending struct {
 // places history.parquet, then model.safetensors: whoever sees the model finds
 // the history.
 func (e *Experiment) trainPoint(ctx context.Context, d rundir.PointDir, t *sgd.Trainer[float32], progress func(steps int)) (ending, error) {
+	if e.fork != nil {
+		if err := e.loadFork(ctx, t); err != nil {
+			return ending{}, err
+		}
+	}
 	if err := e.restore(d, t); err != nil {
 		return ending{}, err
 	}

@@ -12,6 +12,7 @@ const (
 	subsetPurpose = "subset"
 	initPurpose   = "initialisation"
 	orderPurpose  = "order"
+	forkPurpose   = "order after a fork"
 )
 
 // stream derives the seed of an independent random stream. It depends on the

@@ -71,6 +71,7 @@ func (r *Report) WriteFigures(dir string, wanted []string) ([]string, error) {
 // figures lists what can be drawn.
 func (r *Report) figures() []figure {
 	figs := r.scatterFigures()
+	figs = append(figs, r.contrastFigures()...)
 	figs = append(figs, r.axisFigures()...)
 	figs = append(figs, r.accuracyFigures()...)
 	return append(figs, r.trainingFigures()...)

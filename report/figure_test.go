@@ -38,6 +38,42 @@ func TestFiguresOfOddRuns(t *testing.T) {
 	}
 }
 
+// A grid of several methods has a figure of its own in the place of those along
+// its axes.
+func TestMethodsAreContrasted(t *testing.T) {
+	cfg := gridConfig([]float64{0.1}, []int{20}, 3)
+	cfg.Grid.Method = []string{"sgd", "gd", "label-noise"}
+	cfg.SGD.LabelNoise = 0.1
+	r := fromRecords(cfg, records(cfg), false, fewDraws)
+	var names []string
+	for _, f := range r.figures() {
+		names = append(names, f.name)
+		if f.name != "methods" {
+			continue
+		}
+		svg, err := f.svg()
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := -1
+		for _, label := range []string{">sgd<", ">gd<", ">label-<", ">noise<"} {
+			at := strings.Index(svg, label)
+			if at < 0 || label != ">noise<" && at < last {
+				t.Errorf("no label %s, or not in the configuration's order", label)
+			}
+			last = at
+		}
+	}
+	if !slices.Contains(names, "methods") || slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "batch-size") }) {
+		t.Errorf("figures %v", names)
+	}
+	for _, f := range fromRecords(gridConfig([]float64{0.1, 0.2}, []int{20}, 3), records(gridConfig([]float64{0.1, 0.2}, []int{20}, 3)), false, fewDraws).figures() {
+		if f.name == "methods" {
+			t.Error("one method is contrasted with nothing")
+		}
+	}
+}
+
 func TestFromDisk(t *testing.T) {
 	cfg := gridConfig([]float64{0.05, 0.1, 0.2}, []int{20}, 2)
 	rs := records(cfg)

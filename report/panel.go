@@ -157,8 +157,12 @@ func (r *Report) coloringBy(q quantity) coloring {
 	return coloring{&q, values, scaleOf(values, 0, 4)}
 }
 
-// coloring is by η if that varies, else by B.
+// coloring is by η if that varies, else by B; by neither where the methods differ,
+// whose batches differ with them.
 func (r *Report) coloring() coloring {
+	if r.methods() > 1 {
+		return coloring{}
+	}
 	if r.varies(learningRate()) {
 		return r.coloringBy(learningRate())
 	}

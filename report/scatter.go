@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// scatterFigures are the paper's Figure 1, one for each order.
+// scatterFigures are the paper's Figures 1 and 2, one for each order.
 func (r *Report) scatterFigures() []figure {
 	var figs []figure
 	for _, k := range r.orders {
@@ -21,7 +21,7 @@ func (r *Report) scatterFigures() []figure {
 		f.name = fmt.Sprintf("figure1-k%d", k)
 		f.heading = fmt.Sprintf("Input against parameter gradients, order 2k = %d", 2*k)
 		f.caption = fmt.Sprintf("Each dot is a trained network: the moment g_x of its input gradients against the moment g_W of its parameter gradients, "+
-			"both of order 2k = %d, over the training data%s. Compare Figure 1 of Ma & Ying (2021), who find that solutions of smaller g_W have smaller g_x.", 2*k, r.colorWords())
+			"both of order 2k = %d, over the training data%s. Compare Figures 1 (FashionMNIST) and 2 (CIFAR-10) of Ma & Ying (2021), who find that solutions of smaller g_W have smaller g_x.", 2*k, r.colorWords())
 		figs = append(figs, f)
 	}
 	return figs

@@ -20,7 +20,8 @@ func (r *Report) axisFigures() []figure {
 		{batchSize(), learningRate(), "batch-size", "batch size B"},
 	}
 	for _, a := range axes {
-		if !r.varies(a.along) {
+		// Between methods, η and B differ along with everything else.
+		if r.methods() > 1 || !r.varies(a.along) {
 			continue
 		}
 		for _, k := range r.orders {

@@ -20,6 +20,18 @@ type Config struct {
 	// on it alone, initialisation and batch order on it and the repetition.
 	Seed    uint64  `yaml:"seed" json:"seed"`
 	Measure Measure `yaml:"measure" json:"measure"`
+	// Fork lets every training begin at the weights of another one.
+	Fork Fork `yaml:"fork,omitempty" json:"fork,omitzero"`
+}
+
+// Fork is a moment of a training from which others go on: with another learning
+// rate or batch size a minimum is left or kept.
+type Fork struct {
+	// From is the folder of the point; in a Point its name alone, which says with
+	// its hash what the weights depend on.
+	From string `yaml:"from,omitempty" json:"from"`
+	// Step is the number of steps after which the other training is left; 0: its end.
+	Step int `yaml:"step,omitempty" json:"step,omitzero"`
 }
 
 // Dataset says which samples are trained on.
@@ -46,8 +58,8 @@ type Preprocess struct {
 }
 
 // Model is the architecture. Kind "fnn" is a stack of dense layers
-// d–hidden…–c with the activation after every layer but the last; kind "layers"
-// is any list.
+// d–hidden…–c with the activation after every layer but the last; kind "resnet" is
+// that of He et al. (2016) for small images; kind "layers" is any list.
 type Model struct {
 	Kind string `yaml:"kind" json:"kind"`
 	// Hidden and Activation are those of kind fnn.
@@ -59,6 +71,12 @@ type Model struct {
 	// height, width]; empty: the shape of the data.
 	Input  []int   `yaml:"input,flow,omitempty" json:"input,omitzero"`
 	Layers []Layer `yaml:"layers,omitempty" json:"layers,omitzero"`
+	// Depth 6m+2 and Width, the channels of its first third, are those of kind resnet.
+	Depth int `yaml:"depth,omitempty" json:"depth,omitzero"`
+	Width int `yaml:"width,omitempty" json:"width,omitzero"`
+	// Frozen is the number of leading layers that keep their initial weights, with
+	// 1 those of a random-features network; layers without weights do not count.
+	Frozen int `yaml:"frozen,omitempty" json:"frozen,omitzero"`
 }
 
 // SGD is equation (8) of Ma & Ying (2021) and how its batches are drawn.
@@ -104,6 +122,14 @@ type Grid struct {
 type Measure struct {
 	// Orders are the k of the moments g_W, g_x of order 2k; default 1, 2, 3.
 	Orders []int `yaml:"orders,flow" json:"orders"`
+	// Stability decides linear stability and finds the learning rates where it ends.
+	Stability bool `yaml:"stability,omitempty" json:"stability,omitempty"`
+	// ExactLimit is the largest n·c for which that is done in the full Gram matrix;
+	// above, thresholds are brackets. Default 2,500: about a minute and 0.4 GB.
+	ExactLimit int `yaml:"exact_limit,omitempty" json:"exact_limit,omitempty"`
+	// Frontier lists batch sizes whose mean-square thresholds are found too; those
+	// above n are left out. Default: 1, 2, 5, 10, 20, … and n.
+	Frontier []int `yaml:"frontier,flow,omitempty" json:"frontier,omitempty"`
 	// Every is the number of steps between two rows of history.parquet; 0:
 	// about 200 rows over the whole training.
 	Every int `yaml:"every" json:"every"`

@@ -86,6 +86,9 @@ func decode(n ast.Node, v reflect.Value) error {
 		return err
 	}
 	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		return decode(n, v.Elem())
 	case reflect.Struct:
 		return decodeStruct(n, v)
 	case reflect.Slice:

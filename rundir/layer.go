@@ -23,43 +23,89 @@ import (
 // Whether the shapes of a list fit together is for those to say who know the
 // shape of the data.
 type Layer struct {
-	// Kind is "conv", "maxpool", "avgpool", "linear", "flatten", or an activation:
-	// "relu", "tanh", "gelu", "softplus", "sigmoid".
+	// Kind is "conv", "maxpool", "avgpool", "linear", "flatten", "batchnorm",
+	// "residual", or an activation: "relu", "tanh", "gelu", "softplus", "sigmoid".
 	Kind string `json:"kind"`
 	// Size is the number of outputs of linear, and the window and stride of
 	// maxpool and avgpool; 0 for other kinds.
 	Size int `json:"size,omitzero"`
-	// Conv is zero for other kinds.
-	Conv Conv `json:"conv,omitzero"`
+	// Conv and Residual are zero for other kinds.
+	Conv     Conv     `json:"conv,omitzero"`
+	Residual Residual `json:"residual,omitzero"`
 }
 
 // Conv is a convolution by square kernels on zero-padded images, as torch's
-// Conv2d with a bias: Out channels, Kernel×Kernel.
+// Conv2d: Out channels, Kernel×Kernel.
 type Conv struct {
 	Out     int `yaml:"out" json:"out"`
 	Kernel  int `yaml:"kernel" json:"kernel"`
 	Padding int `yaml:"padding" json:"padding"` // default 0
 	Stride  int `yaml:"stride" json:"stride"`   // default 1
+	// Bias is nil for the default, true.
+	Bias *bool `yaml:"bias,omitempty" json:"bias,omitempty"`
 }
 
-const convKind = "conv"
+// Residual is a block y = body(x) + x with every Stride-th pixel of x, and zero
+// channels where the body makes more of them (shortcut A of He et al., 2016).
+type Residual struct {
+	Stride int     `yaml:"stride" json:"stride"` // default 1
+	Body   []Layer `yaml:"body" json:"body"`
+}
+
+const (
+	convKind     = "conv"
+	residualKind = "residual"
+)
 
 var (
-	bareKinds  = []string{"relu", "tanh", "gelu", "softplus", "sigmoid", "flatten"}
+	bareKinds  = []string{"relu", "tanh", "gelu", "softplus", "sigmoid", "flatten", "batchnorm"}
 	sizedKinds = []string{"maxpool", "avgpool", "linear"}
 	// layerForms shows how every kind is written.
-	layerForms = "conv: {out: 16, kernel: 3, padding: 1, stride: 1}, maxpool: 2, avgpool: 2, linear: 10, " + strings.Join(bareKinds, ", ")
+	layerForms = convForm + ", " + residualForm + ", maxpool: 2, avgpool: 2, linear: 10, " + strings.Join(bareKinds, ", ")
 )
+
+const (
+	convForm     = "conv: {out: 16, kernel: 3, padding: 1, stride: 1}"
+	residualForm = "residual: {stride: 1, body: [" + convForm + "]}"
+)
+
+// form shows how a kind that takes a value is written.
+func form(kind string) string {
+	switch kind {
+	case convKind:
+		return convForm
+	case residualKind:
+		return residualForm
+	case "linear":
+		return "linear: 10"
+	}
+	return kind + ": 2"
+}
 
 // String is the entry as it is written in YAML.
 func (l Layer) String() string {
 	switch {
 	case l.Kind == convKind:
-		return fmt.Sprintf("conv: {out: %d, kernel: %d, padding: %d, stride: %d}", l.Conv.Out, l.Conv.Kernel, l.Conv.Padding, l.Conv.Stride)
+		bias := ""
+		if l.Conv.Bias != nil {
+			bias = fmt.Sprintf(", bias: %v", *l.Conv.Bias)
+		}
+		return fmt.Sprintf("conv: {out: %d, kernel: %d, padding: %d, stride: %d%s}", l.Conv.Out, l.Conv.Kernel, l.Conv.Padding, l.Conv.Stride, bias)
+	case l.Kind == residualKind:
+		body := make([]string, len(l.Residual.Body))
+		for i, b := range l.Residual.Body {
+			body[i] = b.String()
+		}
+		return fmt.Sprintf("residual: {stride: %d, body: [%s]}", l.Residual.Stride, strings.Join(body, ", "))
 	case slices.Contains(sizedKinds, l.Kind):
 		return fmt.Sprintf("%s: %d", l.Kind, l.Size)
 	}
 	return l.Kind
+}
+
+// HasWeights says whether the layer, or its body, has parameters.
+func (l Layer) HasWeights() bool {
+	return l.Kind == convKind || l.Kind == "linear" || l.Kind == "batchnorm" || slices.ContainsFunc(l.Residual.Body, Layer.HasWeights)
 }
 
 // MarshalYAML returns the form that is read.
@@ -69,6 +115,8 @@ func (l Layer) MarshalYAML() (any, error) {
 		return struct {
 			Conv Conv `yaml:"conv,flow"`
 		}{l.Conv}, nil
+	case l.Kind == residualKind:
+		return yaml.MapSlice{{Key: residualKind, Value: l.Residual}}, nil
 	case slices.Contains(sizedKinds, l.Kind):
 		return yaml.MapSlice{{Key: l.Kind, Value: l.Size}}, nil
 	}
@@ -107,18 +155,13 @@ func decodeLayer(n ast.Node) (Layer, error) {
 	case slices.Contains(bareKinds, kind):
 		return Layer{Kind: kind}, nil
 	case kind == convKind:
-		return Layer{}, wrong(n, "conv needs its sizes: conv: {out: 16, kernel: 3, padding: 1, stride: 1}")
+		return Layer{}, wrong(n, "conv needs its sizes: %s", convForm)
+	case kind == residualKind:
+		return Layer{}, wrong(n, "residual needs its body: %s", residualForm)
 	case slices.Contains(sizedKinds, kind):
-		return Layer{}, wrong(n, "%s needs its size: %s", kind, Layer{Kind: kind, Size: exampleSize(kind)})
+		return Layer{}, wrong(n, "%s needs its size: %s", kind, form(kind))
 	}
 	return Layer{}, wrong(n, "%q is no layer; want one of %s", kind, layerForms)
-}
-
-func exampleSize(kind string) int {
-	if kind == "linear" {
-		return 10
-	}
-	return 2
 }
 
 // decodeSizedLayer reads "kind: size".
@@ -127,26 +170,30 @@ func decodeSizedLayer(n ast.Node, m ast.MapNode) (Layer, error) {
 	var value ast.Node
 	for it := m.MapRange(); it.Next(); {
 		if value != nil {
-			return l, wrong(it.Key(), "a second layer in one entry; begin it with a '-' of its own, and write the sizes of conv in braces")
+			return l, wrong(it.Key(), "a second layer in one entry; begin it with a '-' of its own, and write the values of conv and residual in braces")
 		}
 		l.Kind, value = it.Key().GetToken().Value, it.Value()
 		switch {
 		case slices.Contains(bareKinds, l.Kind):
 			return l, wrong(it.Key(), "%s takes no value; write %s alone", l.Kind, l.Kind)
-		case l.Kind != convKind && !slices.Contains(sizedKinds, l.Kind):
+		case l.Kind != convKind && l.Kind != residualKind && !slices.Contains(sizedKinds, l.Kind):
 			return l, wrong(it.Key(), "%q is no layer; want one of %s", l.Kind, layerForms)
 		}
 	}
 	target := reflect.ValueOf(&l.Size)
-	if l.Kind == convKind {
+	switch l.Kind {
+	case convKind:
 		l.Conv.Stride = 1
 		target = reflect.ValueOf(&l.Conv)
+	case residualKind:
+		l.Residual.Stride = 1
+		target = reflect.ValueOf(&l.Residual)
 	}
 	switch {
 	case value == nil:
 		return l, wrong(n, "{} is no layer; want one of %s", layerForms)
 	case value.Type() == ast.NullType:
-		return l, wrong(value, "%s needs a value: %s", l.Kind, Layer{Kind: l.Kind, Size: exampleSize(l.Kind), Conv: Conv{16, 3, 1, 1}})
+		return l, wrong(value, "%s needs a value: %s", l.Kind, form(l.Kind))
 	}
 	if err := decode(value, target.Elem()); err != nil {
 		var at *yaml.SyntaxError
@@ -165,7 +212,11 @@ func (l Layer) check(key string) error {
 	if slices.Contains(sizedKinds, l.Kind) {
 		return one(key, l.Size, atLeast(1))
 	}
-	if l.Kind != convKind {
+	switch l.Kind {
+	case convKind:
+	case residualKind:
+		return l.Residual.check(key)
+	default:
 		return one(key, l.Kind, among(bareKinds...))
 	}
 	for _, err := range []error{
@@ -191,41 +242,40 @@ func size(what string) rule[int] {
 	}
 }
 
-// check returns a *ValueError for a model that no data could be given to.
-func (m Model) check() error {
-	if m.Kind != "layers" {
-		return m.checkFNN()
-	}
-	switch {
-	case len(m.Layers) == 0:
-		return &ValueError{"model.layers", "missing or empty; give a list such as [flatten, linear: 100, relu, linear: 10]"}
-	case len(m.Hidden) > 0:
-		return &ValueError{"model.hidden", "belongs to kind: fnn; write linear: N entries in model.layers"}
-	case m.Activation != "":
-		return &ValueError{"model.activation", "belongs to kind: fnn; write activations as entries of model.layers"}
-	case len(m.Input) != 0 && len(m.Input) != 1 && len(m.Input) != 3:
-		return &ValueError{"model.input", fmt.Sprintf("has %d sizes; give [inputs], or [channels, height, width], or leave it out for the shape of the data", len(m.Input))}
-	}
-	if err := list("model.input", m.Input, atLeast(1)); err != nil {
+func (r Residual) check(key string) error {
+	if err := one(key+".stride", r.Stride, atLeast(1)); err != nil {
 		return err
 	}
-	for i, l := range m.Layers {
-		if err := l.check(fmt.Sprintf("model.layers[%d]", i)); err != nil {
+	if len(r.Body) == 0 {
+		return &ValueError{key + ".body", "missing or empty; give a list of layers"}
+	}
+	return checkLayers(key+".body", r.Body)
+}
+
+func checkLayers(key string, layers []Layer) error {
+	for i, l := range layers {
+		if err := l.check(fmt.Sprintf("%s[%d]", key, i)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (m Model) checkFNN() error {
-	switch {
-	case len(m.Layers) > 0:
-		return &ValueError{"model.layers", "belongs to kind: layers; set model.kind"}
-	case len(m.Input) > 0:
-		return &ValueError{"model.input", "belongs to kind: layers; the inputs of fnn are those of the data"}
+// canonicalLayers returns the layers with their defaults, in one form for what
+// means the same.
+func canonicalLayers(layers []Layer) []Layer {
+	layers = slices.Clone(noneIfEmpty(layers))
+	for i := range layers {
+		switch l := &layers[i]; l.Kind {
+		case convKind:
+			orDefault(&l.Conv.Stride, 1)
+			if l.Conv.Bias != nil && *l.Conv.Bias {
+				l.Conv.Bias = nil
+			}
+		case residualKind:
+			orDefault(&l.Residual.Stride, 1)
+			l.Residual.Body = canonicalLayers(l.Residual.Body)
+		}
 	}
-	if err := list("model.hidden", m.Hidden, atLeast(1)); err != nil {
-		return err
-	}
-	return one("model.activation", m.Activation, among("relu", "tanh", "gelu", "softplus", "identity"))
+	return layers
 }

@@ -84,10 +84,74 @@ func TestNamesOfLayersStay(t *testing.T) {
 	}
 }
 
+// residual is a list with every form that the layers of residual networks have.
+const residual = `name: good
+dataset: {name: d}
+model:
+  kind: layers
+  frozen: 1
+  layers:
+    - conv: {out: 4, kernel: 3, padding: 1, bias: false}
+    - batchnorm
+    - relu
+    - residual:
+        stride: 2
+        body:
+          - conv: {out: 8, kernel: 3, padding: 1, stride: 2, bias: true}
+          - residual: {body: [relu]}
+    - flatten
+    - linear: 2
+sgd: {iterations: 1e3}
+grid: {learning_rate: [0.1], batch_size: [3]}
+`
+
+func TestResidualBlocksAreRead(t *testing.T) {
+	c := resolved(t, residual)
+	want := []Layer{
+		{Kind: "conv", Conv: Conv{Out: 4, Kernel: 3, Padding: 1, Stride: 1, Bias: new(bool)}}, {Kind: "batchnorm"}, {Kind: "relu"},
+		{Kind: "residual", Residual: Residual{Stride: 2, Body: []Layer{
+			{Kind: "conv", Conv: Conv{Out: 8, Kernel: 3, Padding: 1, Stride: 2}},
+			{Kind: "residual", Residual: Residual{Stride: 1, Body: []Layer{{Kind: "relu"}}}},
+		}}},
+		{Kind: "flatten"}, {Kind: "linear", Size: 2},
+	}
+	if diff := cmp.Diff(want, c.Model.Layers); diff != "" {
+		t.Error(diff)
+	}
+	roundTrip(t, c)
+	if got, want := c.Model.Layers[3].String(), "residual: {stride: 2, body: [conv: {out: 8, kernel: 3, padding: 1, stride: 2}, residual: {stride: 1, body: [relu]}]}"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	resnet := resolved(t, strings.Replace(good, "model:", "model: {kind: resnet, depth: 14, width: 8}\n#", 1))
+	if m := resnet.Model; m.Depth != 14 || m.Width != 8 {
+		t.Errorf("%+v", m)
+	}
+	roundTrip(t, resnet)
+}
+
+func TestModelErrors(t *testing.T) {
+	for _, c := range []struct{ model, want string }{
+		{"{kind: resnet, depth: 9, width: 8}", "model.depth: 9 is not of the form 6m+2: 8, 14, 20, …"},
+		{"{kind: resnet, depth: 2, width: 8}", "model.depth: 2 is not of the form 6m+2"},
+		{"{kind: resnet, depth: 8}", "model.width: missing or 0; give the number of channels"},
+		{"{kind: resnet, depth: 8, width: 4, hidden: [3]}", "model.hidden: belongs to kind: fnn"},
+		{"{kind: resnet, depth: 8, width: 4, frozen: 1}", "model.frozen: belongs to kind: layers"},
+		{"{hidden: [3], depth: 8}", "model.depth: belongs to kind: resnet"},
+		{"{hidden: [3], frozen: 2}", "model.frozen: 2 leaves no layer to train; at most 1"},
+		{"{hidden: [3], frozen: -1}", "model.frozen: -1 is below 0"},
+		{"{kind: layers, frozen: 2, layers: [linear: 3, relu, linear: 2]}", "model.frozen: 2 leaves no layer to train; at most 1"},
+	} {
+		_, err := Source{Name: "f.yaml", Text: []byte("dataset: {name: d}\nsgd: {iterations: 9}\ngrid: {learning_rate: [1], batch_size: [3]}\nmodel: " + c.model + "\n")}.Config()
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %s", c.model, err, c.want)
+		}
+	}
+}
+
 func TestLayerErrors(t *testing.T) {
 	const head = "model:\n  kind: layers\n  layers:\n    - relu\n    - "
 	for _, c := range []struct{ entry, want string }{
-		{"rleu", `f.yaml:5:7: layers[1]: "rleu" is no layer; want one of conv: {out: 16, kernel: 3, padding: 1, stride: 1}, maxpool: 2,`},
+		{"rleu", `f.yaml:5:7: layers[1]: "rleu" is no layer; want one of conv: {out: 16, kernel: 3, padding: 1, stride: 1}, residual: {stride: 1,`},
 		{"3", `f.yaml:5:7: layers[1]: "3" is no layer; want one of conv`},
 		{"[relu]", "f.yaml:5:7: layers[1]: a list is no layer; want one of"},
 		{"null", "f.yaml:5:7: layers[1]: this is no layer; want one of"},
@@ -102,12 +166,21 @@ func TestLayerErrors(t *testing.T) {
 		{"dropout: 0.5", `f.yaml:5:7: layers[1]: "dropout" is no layer; want one of conv`},
 		{"maxpool: {kernel: 2}", "f.yaml:5:16: layers[1]: maxpool: want a whole number, not keys and values"},
 		{"linear: 2.5", `f.yaml:5:15: layers[1]: linear: want a whole number, not "2.5"`},
-		{"conv: 16", `f.yaml:5:13: layers[1]: conv: want keys and values (out, kernel, padding, stride), not "16"`},
-		{"conv: {out: 3, size: 3}", `f.yaml:5:22: layers[1]: conv: unknown key "size"; the keys here are out, kernel, padding, stride`},
+		{"conv: 16", `f.yaml:5:13: layers[1]: conv: want keys and values (out, kernel, padding, stride, bias), not "16"`},
+		{"conv: {out: 3, size: 3}", `f.yaml:5:22: layers[1]: conv: unknown key "size"; the keys here are out, kernel, padding, stride, bias`},
 		{"conv: {out: x, kernel: 3}", `f.yaml:5:19: layers[1]: conv: want a whole number, not "x"`},
 		{"conv:\n      out: 3\n      kernel: 3", "f.yaml:6:7: layers[1]: a second layer in one entry; begin it with a '-'"},
 		{"{maxpool: 2, linear: 3}", "f.yaml:5:20: layers[1]: a second layer in one entry"},
 
+		{"residual", "f.yaml:5:7: layers[1]: residual needs its body: residual: {stride: 1, body: [conv"},
+		{"residual:", "f.yaml:5:16: layers[1]: residual needs a value: residual: {stride: 1, body: [conv"},
+		{"residual: {body: [relu, x]}", `f.yaml:5:31: layers[1]: residual: layers[1]: "x" is no layer`},
+		{"conv: {out: 3, kernel: 3, bias: 1}", `f.yaml:5:39: layers[1]: conv: want true or false, not "1"`},
+		{"batchnorm: 3", "f.yaml:5:7: layers[1]: batchnorm takes no value"},
+
+		{"residual: {stride: -1, body: [relu]}", "f.yaml:5:26: model.layers[1].residual.stride: -1 is below 1"},
+		{"residual: {stride: 2}", "f.yaml:5:17: model.layers[1].residual.body: missing or empty; give a list of layers"},
+		{"residual: {body: [relu, maxpool: 0]}", "f.yaml:5:40: model.layers[1].residual.body[1].maxpool: 0 is below 1"},
 		{"maxpool: 0", "f.yaml:5:16: model.layers[1].maxpool: 0 is below 1"},
 		{"linear: -3", "f.yaml:5:15: model.layers[1].linear: -3 is below 1"},
 		{"conv: {out: 3}", "f.yaml:5:13: model.layers[1].conv.kernel: missing or 0; give the side of the square kernel"},
@@ -126,7 +199,7 @@ func TestLayerErrors(t *testing.T) {
 		{"[2, 8, 8]", "[2, 8]", "f.yaml:5:10: model.input: has 2 sizes; give [inputs], or [channels, height, width]"},
 		{"[2, 8, 8]", "[2, 0, 8]", "f.yaml:5:14: model.input[1]: 0 is below 1"},
 		{"kind: layers", "kind: fnn", "f.yaml:7:5: model.layers: belongs to kind: layers; set model.kind"},
-		{"kind: layers", "kind: cnn", `f.yaml:4:9: model.kind: "cnn" is not known; one of ["fnn" "layers"]`},
+		{"kind: layers", "kind: cnn", `f.yaml:4:9: model.kind: "cnn" is not known; one of ["fnn" "layers" "resnet"]`},
 		{"kind: layers", "kind: layers\n  hidden: [3]", "f.yaml:5:11: model.hidden: belongs to kind: fnn; write linear: N entries"},
 		{"kind: layers", "kind: layers\n  activation: relu", "f.yaml:5:15: model.activation: belongs to kind: fnn"},
 	} {
@@ -137,7 +210,7 @@ func TestLayerErrors(t *testing.T) {
 	}
 	for _, c := range []struct{ set, want string }{
 		{"model.layers=[]", "model.layers: missing or empty; give a list such as [flatten, linear: 100, relu, linear: 10]"},
-		{"model.layers=relu", `want a list of layers, with entries such as conv: {out: 16, kernel: 3, padding: 1, stride: 1}, maxpool: 2, avgpool: 2, linear: 10, relu, tanh, gelu, softplus, sigmoid, flatten; not "relu"`},
+		{"model.layers=relu", `want a list of layers, with entries such as conv: {out: 16, kernel: 3, padding: 1, stride: 1}, residual: {stride: 1, body: [conv: {out: 16, kernel: 3, padding: 1, stride: 1}]}, maxpool: 2, avgpool: 2, linear: 10, relu, tanh, gelu, softplus, sigmoid, flatten, batchnorm; not "relu"`},
 		{"model.layers=[relu, x]", `layers[1]: "x" is no layer`},
 		{"model.kind=fnn", "model.layers: belongs to kind: layers"},
 	} {
@@ -174,9 +247,15 @@ func TestDifferenceNamesTheLayer(t *testing.T) {
 // drawLayer draws a layer that Resolve leaves as it is.
 func drawLayer(t *rapid.T) Layer {
 	positive := rapid.IntRange(1, 1<<62)
-	switch kind := rapid.SampledFrom(slices.Concat(bareKinds, sizedKinds, []string{convKind})).Draw(t, "kind"); {
+	switch kind := rapid.SampledFrom(slices.Concat(bareKinds, sizedKinds, []string{convKind, residualKind})).Draw(t, "kind"); {
 	case kind == convKind:
-		return Layer{Kind: kind, Conv: Conv{positive.Draw(t, "out"), positive.Draw(t, "kernel"), positive.Draw(t, "padding") - 1, positive.Draw(t, "stride")}}
+		l := Layer{Kind: kind, Conv: Conv{positive.Draw(t, "out"), positive.Draw(t, "kernel"), positive.Draw(t, "padding") - 1, positive.Draw(t, "stride"), nil}}
+		if rapid.Bool().Draw(t, "without bias") {
+			l.Conv.Bias = new(bool)
+		}
+		return l
+	case kind == residualKind:
+		return Layer{Kind: kind, Residual: Residual{positive.Draw(t, "stride"), rapid.SliceOfN(rapid.Custom(drawLayer), 1, 2).Draw(t, "body")}}
 	case slices.Contains(sizedKinds, kind):
 		return Layer{Kind: kind, Size: positive.Draw(t, "size")}
 	default:

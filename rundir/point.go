@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"path/filepath"
 	"strconv"
 )
 
@@ -25,11 +26,16 @@ type Point struct {
 	BatchSize    int     `yaml:"batch_size" json:"batch_size"` // 0: all samples, the batch of gd
 	Repetition   int     `yaml:"repetition" json:"repetition"`
 	Seed         uint64  `yaml:"seed" json:"seed"`
+	Fork         Fork    `yaml:"fork,omitempty" json:"fork,omitzero"`
 }
 
 // point is what all points of c share.
 func (c Config) point() Point {
-	return Point{Dataset: c.Dataset, Model: c.Model, Loss: c.Loss, SGD: c.SGD, Stop: c.Stop, Seed: c.Seed}
+	p := Point{Dataset: c.Dataset, Model: c.Model, Loss: c.Loss, SGD: c.SGD, Stop: c.Stop, Seed: c.Seed, Fork: c.Fork}
+	if c.Fork.From != "" {
+		p.Fork.From = filepath.Base(c.Fork.From)
+	}
+	return p
 }
 
 // Points returns the grid's points in the order of the results: by method,

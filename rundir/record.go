@@ -52,20 +52,28 @@ func (d *Dir) Records() ([]Record, error) {
 	return records, nil
 }
 
+// OpenPoint reads the point.yaml of a folder.
+func OpenPoint(path string) (PointDir, error) {
+	d := PointDir{Path: filepath.Clean(path)}
+	data, err := os.ReadFile(d.File(pointFile))
+	if err != nil {
+		return d, err
+	}
+	if err := readYAML(d.File(pointFile), data, &d.Point); err != nil {
+		return d, fmt.Errorf("%w\nthe point was changed by hand or by a newer version; move its folder out of %s", err, pointsFolder)
+	}
+	if is := d.Point.Name(); is != filepath.Base(d.Path) {
+		return d, fmt.Errorf("%s describes the point %s: the file or the folder's name was changed by hand; change it back or move the folder out of %s", d.File(pointFile), is, pointsFolder)
+	}
+	return d, nil
+}
+
 func readRecord(path string) (Record, error) {
-	r := Record{Name: filepath.Base(path)}
-	name := filepath.Join(path, pointFile)
-	data, err := os.ReadFile(name)
+	d, err := OpenPoint(path)
+	r := Record{Name: filepath.Base(path), Point: d.Point}
 	if err != nil {
 		return r, err
 	}
-	if err := readYAML(name, data, &r.Point); err != nil {
-		return r, fmt.Errorf("%w\nthe point was changed by hand or by a newer version; move its folder out of %s", err, pointsFolder)
-	}
-	if is := r.Point.Name(); is != r.Name {
-		return r, fmt.Errorf("%s describes the point %s: the file or the folder's name was changed by hand; change it back or move the folder out of %s", name, is, pointsFolder)
-	}
-	d := PointDir{Path: path, Point: r.Point}
 	if r.Status, err = d.ReadStatus(); err != nil {
 		return r, err
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/parquet-go/parquet-go"
 	"pgregory.net/rapid"
 )
 
@@ -182,7 +184,12 @@ func TestHistoryIsReadBack(t *testing.T) {
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		rows := rapid.SliceOf(rapid.Custom(func(t *rapid.T) HistoryRow {
-			return HistoryRow{Step: rapid.Int64().Draw(t, "step"), BatchLoss: rapid.OneOf(rapid.Float64(), rapid.Just(math.NaN())).Draw(t, "loss")}
+			row := HistoryRow{Probe: NoProbe(), Step: rapid.Int64().Draw(t, "step"), BatchLoss: rapid.OneOf(rapid.Float64(), rapid.Just(math.NaN())).Draw(t, "loss")}
+			if rapid.Bool().Draw(t, "probed") {
+				v, n := rapid.Float64().Draw(t, "sharpness"), rapid.Int64().Draw(t, "samples")
+				row.LambdaMax, row.RatioOfMeansUpper, row.ProbeSamples = v, v, n
+			}
+			return row
 		})).Draw(rt, "rows")
 		bytes := make([]string, 2)
 		for i := range bytes {
@@ -206,8 +213,30 @@ func TestHistoryIsReadBack(t *testing.T) {
 			if got[i].Step != rows[i].Step || math.Float64bits(got[i].BatchLoss) != math.Float64bits(rows[i].BatchLoss) {
 				rt.Fatalf("row %d is %v, want %v", i, got[i], rows[i])
 			}
+			if diff := cmp.Diff(rows[i].Probe, got[i].Probe, cmpopts.EquateNaNs()); diff != "" {
+				rt.Fatalf("row %d: %s", i, diff)
+			}
 		}
 	})
+}
+
+// Histories from before there were probes have two columns.
+func TestHistoriesOfEarlierVersions(t *testing.T) {
+	type earlier struct {
+		Step      int64   `parquet:"step"`
+		BatchLoss float64 `parquet:"batch_loss"`
+	}
+	d := PointDir{Path: t.TempDir()}
+	if err := parquet.WriteFile(d.File(historyFile), []earlier{{500, 0.25}, {1000, 0.125}}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := d.ReadHistory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]HistoryRow{{500, 0.25, NoProbe()}, {1000, 0.125, NoProbe()}}, got, cmpopts.EquateNaNs()); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // A damaged file is an error or other numbers, never a panic.
@@ -215,7 +244,7 @@ func TestDamagedHistory(t *testing.T) {
 	d := PointDir{Path: t.TempDir()}
 	var rows []HistoryRow
 	for i := range 50 {
-		rows = append(rows, HistoryRow{int64(i * 500), 1 / float64(i+1)})
+		rows = append(rows, HistoryRow{Step: int64(i * 500), BatchLoss: 1 / float64(i+1)})
 	}
 	if err := d.WriteHistory(rows); err != nil {
 		t.Fatal(err)

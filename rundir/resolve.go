@@ -17,6 +17,8 @@ const (
 	// MaxPoints is the largest size of a grid, repetitions included. A larger one
 	// is a slip of the pen: at a second a point it takes twelve days.
 	MaxPoints = 1_000_000
+	// defaultExactLimit: at n·c = 2,500 a threshold takes about a minute.
+	defaultExactLimit = 2500
 )
 
 // A ValueError is a value that no training could use.
@@ -53,6 +55,10 @@ func (c Config) Resolve() (Config, error) {
 		c.Measure.Orders = []int{1, 2, 3}
 	}
 	c.Measure.Orders = slices.Sorted(slices.Values(c.Measure.Orders))
+	if c.Measure.Stability {
+		orDefault(&c.Measure.ExactLimit, defaultExactLimit)
+	}
+	c.Measure.Frontier = noneIfEmpty(slices.Sorted(slices.Values(c.Measure.Frontier)))
 	c.canonical()
 	return c, c.check()
 }
@@ -71,12 +77,7 @@ func (c *Config) canonical() {
 		c.Model.Hidden = []int{}
 	}
 	c.Model.Input = noneIfEmpty(c.Model.Input)
-	c.Model.Layers = slices.Clone(noneIfEmpty(c.Model.Layers))
-	for i := range c.Model.Layers {
-		if l := &c.Model.Layers[i]; l.Kind == convKind {
-			orDefault(&l.Conv.Stride, 1)
-		}
-	}
+	c.Model.Layers = canonicalLayers(c.Model.Layers)
 	c.Grid.BatchSize = noneIfEmpty(c.Grid.BatchSize)
 	c.Dataset.Classes = noneIfEmpty(c.Dataset.Classes)
 	c.Dataset.Preprocess.Mean = slices.Clone(noneIfEmpty(c.Dataset.Preprocess.Mean))
@@ -113,8 +114,9 @@ func (c Config) check() error {
 		one("dataset.preprocess.scale", c.Dataset.Preprocess.Scale, finite),
 		list("dataset.preprocess.mean", c.Dataset.Preprocess.Mean, finite),
 		list("dataset.preprocess.std", c.Dataset.Preprocess.Std, positive),
-		one("model.kind", c.Model.Kind, among("fnn", "layers")),
+		one("model.kind", c.Model.Kind, among("fnn", "layers", "resnet")),
 		c.Model.check(),
+		one("model.frozen", c.Model.Frozen, atLeast(0)),
 		one("model.init", c.Model.Init, among("pytorch", "he", "xavier", "kaiming-fan-out")),
 		one("loss", c.Loss, among("mse", "half-mse")),
 		one("sgd.iterations", c.SGD.Iterations, atLeast(1)),
@@ -138,7 +140,13 @@ func (c Config) check() error {
 		one("repetitions", c.Repetitions, atLeast(1)),
 		list("measure.orders", c.Measure.Orders, order),
 		distinct("measure.orders", c.Measure.Orders),
+		one("measure.exact_limit", c.Measure.ExactLimit, atLeast(0)),
+		list("measure.frontier", c.Measure.Frontier, atLeast(1)),
+		distinct("measure.frontier", c.Measure.Frontier),
+		c.Measure.checkStability(),
 		one("measure.every", c.Measure.Every, atLeast(0)),
+		one("fork.step", c.Fork.Step, atLeast(0)),
+		c.Fork.check(),
 		c.checkSize(),
 	}
 	for _, err := range checks {
@@ -149,11 +157,41 @@ func (c Config) check() error {
 	return nil
 }
 
+// checkStability returns a *ValueError for what would have no effect.
+func (m Measure) checkStability() error {
+	for key, set := range map[string]bool{"measure.exact_limit": m.ExactLimit != 0, "measure.frontier": len(m.Frontier) > 0} {
+		if set && !m.Stability {
+			return &ValueError{key, "does nothing without measure.stability: true"}
+		}
+	}
+	return nil
+}
+
+// StabilityOptions is what the measurement of stability depends on; nil where it
+// is not asked for.
+func (m Measure) StabilityOptions() *StabilityOptions {
+	if !m.Stability {
+		return nil
+	}
+	return &StabilityOptions{ExactLimit: m.ExactLimit, Frontier: m.Frontier}
+}
+
 func (c Config) checkBatchSizes() error {
 	if !c.Grid.usesBatches() {
 		return nil
 	}
 	return one("grid.batch_size", len(c.Grid.BatchSize), nonEmpty("[20]"))
+}
+
+// check returns a *ValueError for a fork without a point.
+func (f Fork) check() error {
+	if f.From == "" {
+		if f.Step != 0 {
+			return &ValueError{"fork.from", "missing; give the folder of the point whose weights are taken"}
+		}
+		return nil
+	}
+	return one("fork.from", f.From, path)
 }
 
 // checkSize counts in float64, which a product of any three ints fits.

@@ -41,6 +41,7 @@ type Result struct {
 	Moments    []Moment   `json:"moments"`
 	// Curvature is that of the configured loss at interpolation (Gauss–Newton).
 	Curvature *Curvature `json:"curvature"`
+	Stability *Stability `json:"stability"`
 	// Training says how the weights came about; null in an audit.
 	Training *Training `json:"training"`
 	Warnings []string  `json:"warnings"`
@@ -48,12 +49,26 @@ type Result struct {
 	// and MeasuredOrders the orders that were asked for.
 	MeasuredModel  string `json:"measured_model"`
 	MeasuredOrders []int  `json:"measured_orders"`
+	// MeasuredStability is how Stability was measured; null if it was not asked for.
+	MeasuredStability *StabilityOptions `json:"measured_stability"`
 }
 
-// ModelInfo is the size of a network: w parameters, d inputs, c outputs.
+// StabilityOptions is what the measurement of stability depends on.
+type StabilityOptions struct {
+	ExactLimit int   `json:"exact_limit"`
+	Frontier   []int `json:"frontier"`
+}
+
+// ModelInfo is the size of a network: w parameters that train, d inputs, c
+// outputs. Where the first layers are frozen, the function under study is that of
+// their features: FirstLayer is the first that trains, and x its input.
 type ModelInfo struct {
-	Parameters int        `json:"parameters"`
+	Parameters int `json:"parameters"`
+	// Frozen is the number of parameters that do not train, and Features the
+	// number of inputs of the first layer that does; absent without frozen layers.
+	Frozen     int        `json:"frozen_parameters,omitzero"`
 	Inputs     int        `json:"inputs"`
+	Features   int        `json:"features,omitzero"`
 	Outputs    int        `json:"outputs"`
 	FirstLayer FirstLayer `json:"first_layer"`
 }
@@ -75,7 +90,8 @@ type DataInfo struct {
 	// Source is the file the data came from, with its own SHA-256; empty for
 	// data that are part of the program.
 	Source string `json:"source"`
-	// MinNorm maps "2k" to min_i ‖x_i‖_{2k} after preprocessing.
+	// MinNorm maps "2k" to min_i ‖x_i‖_{2k} after preprocessing; with frozen layers
+	// that of the features.
 	MinNorm map[string]Number `json:"min_norm"`
 }
 
@@ -102,14 +118,18 @@ type Fit struct {
 // sum_W = (1/n) Σ_i Σ_outputs Σ_parameters g^{2k}, g_W = sum_W^{1/2k}; x is the
 // input, W1 the first layer's weights, delta its pre-activations.
 type Moment struct {
-	K      int           `json:"k"`
-	GW     Number        `json:"g_W"`
-	GX     Number        `json:"g_x"`
-	GW1    Number        `json:"g_W1"`
-	GDelta Number        `json:"g_delta"`
-	SumW   Number        `json:"sum_W"`
-	SumX   Number        `json:"sum_x"`
-	Layers []LayerMoment `json:"layers"`
+	K      int    `json:"k"`
+	GW     Number `json:"g_W"`
+	GX     Number `json:"g_x"`
+	GW1    Number `json:"g_W1"`
+	GDelta Number `json:"g_delta"`
+	SumW   Number `json:"sum_W"`
+	SumX   Number `json:"sum_x"`
+	// GImage and SumImage are those of the gradient with respect to the network's
+	// own input where frozen layers make x; absent otherwise.
+	GImage   *Number       `json:"g_image,omitempty"`
+	SumImage *Number       `json:"sum_image,omitempty"`
+	Layers   []LayerMoment `json:"layers"`
 }
 
 // LayerMoment is a layer's share of sum_W.
@@ -125,6 +145,10 @@ type Curvature struct {
 	Trace         Number  `json:"trace"`
 	LambdaMax     *Number `json:"lambda_max"`
 	NonUniformity *Number `json:"non_uniformity"`
+	// ResidualShare is |λ|_max(∇²L − G)/λ_max(G), how far the Gauss–Newton matrix G
+	// is from the Hessian, and Rank that of the Gram matrix.
+	ResidualShare *Number `json:"residual_share"`
+	Rank          *int    `json:"rank"`
 }
 
 // Training is how a point's training ended.

@@ -81,6 +81,14 @@ func resultColumns(records []Record) []column {
 			column{fmt.Sprintf("g_W_%d", k), numberType, moment(func(m Moment) Number { return m.GW })},
 			column{fmt.Sprintf("g_x_%d", k), numberType, moment(func(m Moment) Number { return m.GX })},
 			column{fmt.Sprintf("g_W1_%d", k), numberType, moment(func(m Moment) Number { return m.GW1 })})
+		if slices.ContainsFunc(records, Record.hasFeatures) {
+			columns = append(columns, column{fmt.Sprintf("g_image_%d", k), numberType, moment(func(m Moment) Number {
+				if m.GImage == nil {
+					return Number(math.NaN())
+				}
+				return *m.GImage
+			})})
+		}
 	}
 	curvature := func(f func(*Curvature) *Number) func(Record) any {
 		return result(func(r *Result) any {
@@ -94,13 +102,30 @@ func resultColumns(records []Record) []column {
 		column{"trace", numberType, curvature(func(c *Curvature) *Number { return &c.Trace })},
 		column{"lambda_max", numberType, curvature(func(c *Curvature) *Number { return c.LambdaMax })},
 		column{"non_uniformity", numberType, curvature(func(c *Curvature) *Number { return c.NonUniformity })})
-	// Part of the format, empty as long as no point's stability was decided.
-	none := func(Record) any { return nil }
-	for _, name := range []string{"eta_mean", "eta_var", "eta_var_lower", "eta_var_upper"} {
-		columns = append(columns, column{name, numberType, none})
+	stability := func(f func(*Stability) any) func(Record) any {
+		return result(func(r *Result) any {
+			if r.Stability == nil {
+				return nil
+			}
+			return f(r.Stability)
+		})
 	}
-	return append(columns, column{"stable_2", truthType, none})
+	return append(columns,
+		column{"eta_mean", numberType, stability(func(s *Stability) any { return number(s.EtaMean) })},
+		column{"eta_var", numberType, stability(func(s *Stability) any { return number(s.EtaVar.Value) })},
+		column{"eta_var_lower", numberType, stability(func(s *Stability) any { return number(s.EtaVar.Lower) })},
+		column{"eta_var_upper", numberType, stability(func(s *Stability) any { return number(s.EtaVar.Upper) })},
+		column{"stable_2", truthType, stability(func(s *Stability) any {
+			if v := s.verdict(2); v != nil {
+				return *v
+			}
+			return nil
+		})})
 }
+
+// hasFeatures says whether g_x is the gradient with respect to features, so that
+// the one with respect to the image has columns of its own.
+func (r Record) hasFeatures() bool { return r.Result != nil && r.Result.Model.Frozen > 0 }
 
 func ordersOf(records []Record) []int {
 	var orders []int

@@ -53,6 +53,30 @@ func TestResultsTable(t *testing.T) {
 	}
 }
 
+// Frozen layers make features: the gradient with respect to the image has columns
+// of its own, and only then.
+func TestImageGradientsHaveColumns(t *testing.T) {
+	c := resolved(t, good)
+	value := Number(2.5)
+	moments := []Moment{{K: 1, GX: 1, GImage: &value}, {K: 2, GX: 1}}
+	for _, frozen := range []int{0, 7} {
+		r := Record{Name: "p", Point: c.Points()[0], Result: &Result{Model: ModelInfo{Frozen: frozen}, Moments: moments}}
+		got := map[string]any{}
+		for _, col := range resultColumns([]Record{r}) {
+			if strings.HasPrefix(col.name, "g_image") {
+				got[col.name] = col.value(r)
+			}
+		}
+		want := map[string]any{}
+		if frozen > 0 {
+			want = map[string]any{"g_image_1": 2.5, "g_image_2": nil}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%d frozen parameters: %s", frozen, diff)
+		}
+	}
+}
+
 // The Parquet file says the same as the CSV file, in typed columns.
 func TestParquetIsTheCSV(t *testing.T) {
 	c := resolved(t, good, "repetitions=3")

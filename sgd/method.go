@@ -93,7 +93,9 @@ func (t *Trainer[T]) setGradient() float64 {
 	case SAM:
 		t.ascend()
 		t.gradient.Scale(0)
+		t.Network.HoldRunningAverages(true)
 		t.addBatchGradient(t.gradient)
+		t.Network.HoldRunningAverages(false)
 		t.Network.SetParameters(t.saved)
 	case InputPenalty:
 		t.Network.AddInputPenalty(t.gradient, t.ws, t.Config.InputPenalty, len(t.batch))

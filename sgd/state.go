@@ -33,6 +33,7 @@ func (t *Trainer[T]) Checkpoint() *safetensors.File {
 		safetensors.F64(sumsName, []int{3}, []float64{t.initialLoss, t.roundLoss, t.rowLoss}),
 		safetensors.I64(historySteps, []int{len(steps)}, steps),
 		safetensors.F64(historyLosses, []int{len(losses)}, losses))
+	f.Tensors = append(f.Tensors, t.probeTensors()...)
 	return f
 }
 
@@ -58,6 +59,10 @@ func (t *Trainer[T]) Restore(f *safetensors.File) error {
 	if err != nil {
 		return err
 	}
+	probes, err := readProbes(f)
+	if err != nil {
+		return err
+	}
 	if t.velocity != nil {
 		flat, err := t.Network.ReadFlat(f, velocityPrefix)
 		if err != nil {
@@ -68,7 +73,7 @@ func (t *Trainer[T]) Restore(f *safetensors.File) error {
 	if err := t.Network.Load(f); err != nil {
 		return err
 	}
-	t.step = int(step[0])
+	t.step, t.probes = int(step[0]), probes
 	t.initialLoss, t.roundLoss, t.rowLoss = sums[0], sums[1], sums[2]
 	t.history = t.history[:0]
 	for i := range steps {
@@ -90,14 +95,14 @@ func int64s(f *safetensors.File, name string, n int) ([]int64, error) {
 	return v, err
 }
 
-// float64s returns a tensor of n numbers.
+// float64s returns a tensor of n numbers, any number if n < 0.
 func float64s(f *safetensors.File, name string, n int) ([]float64, error) {
 	t, ok := f.Tensor(name)
 	if !ok {
 		return nil, fmt.Errorf("tensor %s is missing", name)
 	}
 	v, err := t.Float64s()
-	if err == nil && len(v) != n {
+	if err == nil && n >= 0 && len(v) != n {
 		err = fmt.Errorf("tensor %s has %d elements; need %d", name, len(v), n)
 	}
 	return v, err

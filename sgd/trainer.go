@@ -62,6 +62,8 @@ const (
 type Trainer[T kernel.Float] struct {
 	Config  Config
 	Network *nn.Network[T]
+	// Probe is nil for none; it is set before the first step or Restore.
+	Probe *Probe[T]
 
 	data      nn.Data[T]
 	draw      func(t int) []int // the batch of step t
@@ -86,6 +88,7 @@ type Trainer[T kernel.Float] struct {
 	// last row of the history.
 	roundLoss, rowLoss float64
 	history            []HistoryRow
+	probes             []ProbeRow
 }
 
 // NewTrainer prepares the training of net on data from its present parameters.
@@ -96,6 +99,9 @@ func NewTrainer[T kernel.Float](net *nn.Network[T], data nn.Data[T], cfg Config,
 	}
 	if err := cfg.checkMethod(); err != nil {
 		return nil, err
+	}
+	if cfg.Method == InputPenalty && net.HasBatchNorm() {
+		return nil, fmt.Errorf("method %v: %w", cfg.Method, nn.ErrBatchStatistics)
 	}
 	switch {
 	case cfg.Method == GD && cfg.BatchSize != data.N:
@@ -123,7 +129,9 @@ func NewTrainer[T kernel.Float](net *nn.Network[T], data nn.Data[T], cfg Config,
 func (t *Trainer[T]) prepare(stream uint64) {
 	cfg, net, rows := t.Config, t.Network, t.Config.BatchSize
 	if cfg.Method == GD {
-		rows = min(rows, blockSize)
+		if !net.HasBatchNorm() { // else the statistics are those of all samples together
+			rows = min(rows, blockSize)
+		}
 		t.batch = make([]int, rows)
 	} else {
 		t.draw = NewSampler(cfg.Sampling, t.data.N, cfg.BatchSize, stream).Batch
@@ -182,17 +190,22 @@ func (t *Trainer[T]) Run(ctx context.Context, between func() error) error {
 }
 
 // Step does one step and applies the rules for the end of training. It
-// does not allocate, but for the growth of the history.
+// does not allocate, but for the growth of the history and what a probe needs.
 func (t *Trainer[T]) Step() error {
+	if err := t.probe(); err != nil { // before the first step
+		return err
+	}
 	loss := t.descend()
 	t.step++
 	t.roundLoss += loss
 	t.rowLoss += loss
-	err := t.judge(loss)
-	if t.step%t.Config.HistoryEvery == 0 || t.outcome != Running {
+	if err := t.judge(loss); err != nil {
+		return err
+	}
+	if t.step%t.Config.HistoryEvery == 0 || t.outcome != Running || t.probeAt() {
 		t.appendRow()
 	}
-	return err
+	return t.probe()
 }
 
 // judge applies the rules for the end of training after a step whose batch loss

@@ -7,7 +7,12 @@ package sgd
 //	v ← βv + g                     momentum, v = 0 at first
 //	W ← W − ηv                     or
 //	W ← W − η(g + βv)              Nesterov's, with the new v
+//
+// Batch normalisations use the statistics of the batch during the step alone:
+// whatever is measured between two steps is of the network in evaluation mode.
 func (t *Trainer[T]) descend() float64 {
+	t.Network.UseBatchStatistics(true)
+	defer t.Network.UseBatchStatistics(false)
 	if t.Config.Method != GD {
 		t.batch = t.draw(t.step)
 		t.load()

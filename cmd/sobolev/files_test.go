@@ -99,6 +99,69 @@ func TestDamagedData(t *testing.T) {
 	})
 }
 
+// cifarBatches writes a folder in CIFAR-10's binary format with two images a file.
+func cifarBatches(t *testing.T, change map[string][]byte) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	folder := filepath.Join(dir, "cifar-10-batches-bin")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	two := make([]byte, 2*3073)
+	two[3073] = 1
+	for _, name := range []string{"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"} {
+		data := two
+		if c, ok := change[name]; ok {
+			data = c
+		}
+		if err := os.WriteFile(filepath.Join(folder, name+".bin"), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// What is wrong with CIFAR-10's files, or with a list of layers for its images, is
+// said with the file and the record, or the key, the layer and the shapes.
+func TestDamagedCIFAR(t *testing.T) {
+	label := make([]byte, 2*3073)
+	label[3073] = 10
+	for _, c := range []struct {
+		name   string
+		change map[string][]byte
+		set    []string
+		status int
+		want   []string
+	}{
+		{"truncated record", map[string][]byte{"data_batch_3": make([]byte, 3073+100)}, nil, exitFailed, []string{"data_batch_3.bin", "record 1", "3073"}},
+		{"label", map[string][]byte{"test_batch": label}, nil, exitFailed, []string{"test_batch.bin", "record 1 has label 10, want 0 to 9"}},
+		{"empty", map[string][]byte{"data_batch_1": {}}, nil, exitFailed, []string{"data_batch_1.bin"}},
+		{"too few", nil, nil, exitUsage, []string{"1000", "class"}},
+		{"layers", nil, []string{"dataset.per_class=0", "model.layers=[conv: {out: 4, kernel: 3}, relu, maxpool: 31, flatten, linear: 2]"}, exitUsage,
+			[]string{"model.layers: layer 2 (maxpool) on inputs of shape [4, 30, 30]: the window of 31×31 is larger than the image"}},
+		{"outputs", nil, []string{"dataset.per_class=0", "model.layers=[flatten, linear: 3]"}, exitUsage, []string{"model.layers[1]", "the data have 2 outputs"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := cifarBatches(t, c.change)
+			args := []string{"run", "cifar-lr", "--data-dir", dir, "-o", filepath.Join(dir, "out")}
+			for _, set := range c.set {
+				args = append(args, "--set", set)
+			}
+			expectFailure(t, c.status, c.want, args...)
+			if _, err := os.Stat(filepath.Join(dir, "out")); !os.IsNotExist(err) {
+				t.Errorf("left behind: %v", err)
+			}
+		})
+	}
+	t.Run("wrong archive", func(t *testing.T) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "cifar-10-binary.tar.gz"), zipped([]byte("not a tar archive")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		expectFailure(t, exitFailed, []string{"cifar-10-binary.tar.gz"}, "run", "cifar-lr", "--data-dir", dir, "-o", filepath.Join(dir, "out"))
+	})
+}
+
 // expectFailure runs the program and compares its exit status and message.
 func expectFailure(t *testing.T, status int, want []string, args ...string) {
 	t.Helper()
