@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"sobolev/dataset"
@@ -41,6 +42,8 @@ type Experiment struct {
 	// training, in hexadecimal.
 	dataDigest string
 	fork       *fork // nil without one
+	// train64 is train in float64, for what feeds a threshold; made at its first use.
+	train64 func() nn.Data[float64]
 }
 
 // Options are what a run depends on beside its configuration; none of them
@@ -76,6 +79,9 @@ func New(ctx context.Context, cfg rundir.Config, opt Options) (*Experiment, erro
 		train: dataOf(train), shape: train.Shape, inputs: train.Inputs(), outputs: train.Outputs,
 		preprocessing: train.Preprocessing.String(), source: train.Source.String(),
 	}
+	e.train64 = sync.OnceValue(func() nn.Data[float64] {
+		return nn.Data[float64]{N: e.train.N, X: widen(e.train.X), Y: widen(e.train.Y), Classification: e.train.Classification}
+	})
 	if test != nil {
 		e.test, e.hasTest = dataOf(test), true
 	}
@@ -163,6 +169,14 @@ func KernelName() string { return kernel.Name() }
 
 func dataOf(s *dataset.Set) nn.Data[float32] {
 	return nn.Data[float32]{N: s.Len(), X: s.X, Y: s.Y, Classification: s.Labels != nil}
+}
+
+func widen(v []float32) []float64 {
+	w := make([]float64, len(v))
+	for i, x := range v {
+		w[i] = float64(x)
+	}
+	return w
 }
 
 // newTrainer returns the training of p at its initial parameters. A fork has its

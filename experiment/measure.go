@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -17,7 +18,7 @@ const interpolationTolerance = 1e-3
 
 // measure describes a trained network: fit on the training and the test set and
 // the moments of its gradients on the training set.
-func (e *Experiment) measure(net *nn.Network[float32], p rundir.Point, end ending) (*rundir.Result, error) {
+func (e *Experiment) measure(ctx context.Context, net *nn.Network[float32], p rundir.Point, end ending) (*rundir.Result, error) {
 	loss, err := nn.ParseLoss(p.Loss)
 	if err != nil {
 		return nil, err
@@ -35,7 +36,7 @@ func (e *Experiment) measure(net *nn.Network[float32], p rundir.Point, end endin
 		Moments:        []rundir.Moment{},
 		Warnings:       []string{},
 		MeasuredModel:  end.model,
-		MeasuredOrders: orders,
+		MeasuredOrders: orders, MeasuredStability: e.config.Measure.StabilityOptions(),
 	}
 	if end.status == "diverged" {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the training diverged after %d steps: nothing is measured", end.steps))
@@ -44,7 +45,10 @@ func (e *Experiment) measure(net *nn.Network[float32], p rundir.Point, end endin
 	if err := e.measureFit(r, net, loss); err != nil {
 		return nil, err
 	}
-	return r, e.measureMoments(r, net, loss, orders)
+	if err := e.measureMoments(r, net, loss, orders); err != nil || r.MeasuredStability == nil {
+		return r, err
+	}
+	return r, e.measureStability(ctx, r, net, p, loss)
 }
 
 var notKnown = rundir.Number(math.NaN())

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -54,7 +55,7 @@ func (e *Experiment) Run(ctx context.Context, d rundir.PointDir, progress func(s
 		return err
 	}
 	progress(end.steps)
-	result, err := e.measure(t.Network, d.Point, end)
+	result, err := e.measure(ctx, t.Network, d.Point, end)
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ func (e *Experiment) Done(d rundir.PointDir) (bool, error) {
 	if err := e.checkData(r.Data.SHA256); err != nil {
 		return false, fmt.Errorf("%s: %w", d.File("result.json"), err)
 	}
-	return slices.Equal(r.MeasuredOrders, e.config.Measure.Orders), nil
+	return slices.Equal(r.MeasuredOrders, e.config.Measure.Orders) && reflect.DeepEqual(r.MeasuredStability, e.config.Measure.StabilityOptions()), nil
 }
 
 // ending is how a training ended, and what it left.
@@ -88,6 +89,10 @@ type ending struct {
 // places history.parquet, then model.safetensors: whoever sees the model finds
 // the history.
 func (e *Experiment) trainPoint(ctx context.Context, d rundir.PointDir, t *sgd.Trainer[float32], progress func(steps int)) (ending, error) {
+	var err error
+	if t.Probe, err = e.newProbe(ctx, d.Point); err != nil {
+		return ending{}, err
+	}
 	if e.fork != nil {
 		if err := e.loadFork(ctx, t); err != nil {
 			return ending{}, err
@@ -97,7 +102,7 @@ func (e *Experiment) trainPoint(ctx context.Context, d rundir.PointDir, t *sgd.T
 		return ending{}, err
 	}
 	saved, told := time.Now(), time.Time{}
-	err := t.Run(ctx, func() error {
+	err = t.Run(ctx, func() error {
 		now := time.Now()
 		if now.Sub(told) >= progressInterval {
 			told = now
@@ -118,11 +123,7 @@ func (e *Experiment) trainPoint(ctx context.Context, d rundir.PointDir, t *sgd.T
 	if err != nil {
 		return ending{}, err
 	}
-	var rows []rundir.HistoryRow
-	for _, r := range t.History() {
-		rows = append(rows, rundir.HistoryRow{Step: int64(r.Step), BatchLoss: r.BatchLoss})
-	}
-	if err := d.WriteHistory(rows); err != nil {
+	if err := d.WriteHistory(historyRows(t)); err != nil {
 		return ending{}, err
 	}
 	end := ending{status: "finished", steps: t.Steps()}

@@ -12,7 +12,10 @@ const (
 	subsetPurpose = "subset"
 	initPurpose   = "initialisation"
 	orderPurpose  = "order"
-	forkPurpose   = "order after a fork"
+	// The estimates of a solution's stability, and of a probe.
+	stabilityPurpose = "stability"
+	probePurpose     = "probe"
+	forkPurpose      = "order after a fork"
 )
 
 // stream derives the seed of an independent random stream. It depends on the

@@ -216,7 +216,10 @@ func (r ruler) every(step float64, last int) []plot.Tick {
 	for i, x := range t {
 		digits := strconv.FormatFloat(x.Value/math.Pow(10, float64(power)), 'f', max(0, power-last), 64)
 		t[i].Label = minus(digits)
-		if power != 0 && x.Value != 0 {
+		switch {
+		case power != 0 && x.Value == 0:
+			t[i].Label = "0"
+		case power != 0:
 			t[i].Label = withPower(digits, power)
 		}
 	}

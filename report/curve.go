@@ -9,10 +9,12 @@ import (
 	"sobolev/rundir"
 )
 
-// curve is the training loss of one solution along its steps.
+// curve is the training loss of one solution along its steps, and the rows of its
+// history that have a probe.
 type curve struct {
 	of          *solution
 	steps, loss []float64
+	probes      []rundir.HistoryRow
 }
 
 // A figure with more training curves than maxCurves shows only the first
@@ -43,7 +45,7 @@ func readCurves(dir *rundir.Dir, all []solution) []curve {
 			continue
 		}
 		if c := thin(rows); len(c.steps) > 0 {
-			c.of = s
+			c.of, c.probes = s, probed(rows)
 			curves = append(curves, c)
 		}
 	}

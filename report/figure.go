@@ -28,7 +28,9 @@ type figure struct {
 	heading string
 	caption string // plain text
 	height  vg.Length
-	draw    func(draw.Canvas)
+	// ownMarks says that hollow markers do not mean what they mean elsewhere.
+	ownMarks bool
+	draw     func(draw.Canvas)
 }
 
 const (
@@ -74,6 +76,8 @@ func (r *Report) figures() []figure {
 	figs = append(figs, r.contrastFigures()...)
 	figs = append(figs, r.axisFigures()...)
 	figs = append(figs, r.accuracyFigures()...)
+	figs = append(figs, r.stabilityFigures()...)
+	figs = append(figs, r.sharpnessFigures()...)
 	return append(figs, r.trainingFigures()...)
 }
 

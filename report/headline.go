@@ -75,7 +75,7 @@ func (r *Report) Summary() string {
 		fmt.Fprintf(&b, ", %d left out (%s)", left, strings.Join(reasons, "; "))
 	}
 	b.WriteString("\n")
-	for _, s := range r.headline() {
+	for _, s := range append(r.headline(), r.stabilitySentences()...) {
 		b.WriteString("  " + s + "\n")
 	}
 	if warned := len(r.Warnings); warned > 0 {

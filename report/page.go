@@ -26,12 +26,14 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 func symbols(text string) template.HTML {
 	return template.HTML(strings.NewReplacer(
 		"g_W", "<i>g</i><sub>W</sub>", "g_x", "<i>g</i><sub>x</sub>", "k=", "<i>k</i> = ",
+		"η*_var", "η*<sub>var</sub>", "η_mean", "η<sub>mean</sub>", "λ_max", "λ<sub>max</sub>",
 	).Replace(template.HTMLEscapeString(text)))
 }
 
 // drawnFigure is a figure inside the page.
 type drawnFigure struct {
 	Name, Heading, Caption string
+	OwnMarks               bool
 	SVG                    template.HTML
 }
 
@@ -48,13 +50,14 @@ type content struct {
 	Left, Draws                int
 	Seed                       uint64
 	Configuration              string
+	Stability                  *stabilityTable
 }
 
 // HTML is the report page: one file without any external resource. Equal
 // records give equal bytes.
 func (r *Report) HTML() ([]byte, error) {
-	c := content{Report: r, Headline: r.headline(), Facts: r.facts(), Rows: r.rows(), Order: 1,
-		Methods: r.methods() > 1, Left: r.Total - r.Counted, Draws: r.draws, Seed: bootstrapSeed}
+	c := content{Report: r, Headline: append(r.headline(), r.stabilitySentences()...), Facts: r.facts(), Rows: r.rows(), Order: 1,
+		Methods: r.methods() > 1, Left: r.Total - r.Counted, Draws: r.draws, Seed: bootstrapSeed, Stability: r.stabilityTable()}
 	if len(r.orders) > 0 {
 		c.Order = r.orders[0]
 	}
@@ -73,7 +76,7 @@ func (r *Report) HTML() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.Figures = append(c.Figures, drawnFigure{f.name, f.heading, f.caption, template.HTML(svg)})
+		c.Figures = append(c.Figures, drawnFigure{f.name, f.heading, f.caption, f.ownMarks, template.HTML(svg)})
 	}
 	configuration, err := yaml.Marshal(r.Config)
 	if err != nil {

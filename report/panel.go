@@ -89,15 +89,7 @@ func dots(ds []dot, radius vg.Length) drawn {
 			circle.Move(vg.Point{X: at.X + radius, Y: at.Y})
 			circle.Arc(at, radius, 0, 2*math.Pi)
 			circle.Close()
-			if d.hollow {
-				c.SetLineStyle(draw.LineStyle{Color: d.color, Width: 0.9})
-				c.Stroke(circle)
-				continue
-			}
-			c.SetColor(d.color)
-			c.Fill(circle)
-			c.SetLineStyle(draw.LineStyle{Color: ink, Width: 0.3})
-			c.Stroke(circle)
+			fillOrRing(c, circle, d)
 		}
 	}
 }

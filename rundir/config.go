@@ -133,4 +133,10 @@ type Measure struct {
 	// Every is the number of steps between two rows of history.parquet; 0:
 	// about 200 rows over the whole training.
 	Every int `yaml:"every" json:"every"`
+	// Probe is the number of steps between two measurements of a network in
+	// training, rows of history.parquet with the columns of Probe; 0: none.
+	Probe int `yaml:"probe,omitempty" json:"probe,omitempty"`
+	// ProbeSamples is the number of training samples that they look at, evenly
+	// spread; default 500.
+	ProbeSamples int `yaml:"probe_samples,omitempty" json:"probe_samples,omitempty"`
 }

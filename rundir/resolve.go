@@ -19,6 +19,8 @@ const (
 	MaxPoints = 1_000_000
 	// defaultExactLimit: at n·c = 2,500 a threshold takes about a minute.
 	defaultExactLimit = 2500
+	// defaultProbeSamples: a probe then costs about as much as some thousand steps.
+	defaultProbeSamples = 500
 )
 
 // A ValueError is a value that no training could use.
@@ -57,6 +59,9 @@ func (c Config) Resolve() (Config, error) {
 	c.Measure.Orders = slices.Sorted(slices.Values(c.Measure.Orders))
 	if c.Measure.Stability {
 		orDefault(&c.Measure.ExactLimit, defaultExactLimit)
+	}
+	if c.Measure.Probe != 0 {
+		orDefault(&c.Measure.ProbeSamples, defaultProbeSamples)
 	}
 	c.Measure.Frontier = noneIfEmpty(slices.Sorted(slices.Values(c.Measure.Frontier)))
 	c.canonical()
@@ -144,6 +149,8 @@ func (c Config) check() error {
 		list("measure.frontier", c.Measure.Frontier, atLeast(1)),
 		distinct("measure.frontier", c.Measure.Frontier),
 		c.Measure.checkStability(),
+		one("measure.probe", c.Measure.Probe, atLeast(0)),
+		one("measure.probe_samples", c.Measure.ProbeSamples, atLeast(0)),
 		one("measure.every", c.Measure.Every, atLeast(0)),
 		one("fork.step", c.Fork.Step, atLeast(0)),
 		c.Fork.check(),
@@ -163,6 +170,9 @@ func (m Measure) checkStability() error {
 		if set && !m.Stability {
 			return &ValueError{key, "does nothing without measure.stability: true"}
 		}
+	}
+	if m.ProbeSamples != 0 && m.Probe == 0 {
+		return &ValueError{"measure.probe_samples", "does nothing without measure.probe"}
 	}
 	return nil
 }

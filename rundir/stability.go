@@ -22,8 +22,6 @@ type Stability struct {
 	Frontier []FrontierPoint `json:"frontier,omitempty"`
 	// Lyapunov holds the top Lyapunov exponents of linearised SGD.
 	Lyapunov []LyapunovExponent `json:"lyapunov,omitempty"`
-	// Theorem2 compares the measured moments with what stability of order k allows.
-	Theorem2 []MomentInequality `json:"theorem_2,omitempty"`
 }
 
 // Threshold is a number between two bounds. Exact says that they meet, to 1e-6
@@ -89,15 +87,6 @@ type Estimate struct {
 type LyapunovExponent struct {
 	LearningRate Number `json:"learning_rate"`
 	Estimate
-}
-
-// MomentInequality is Theorem 2 at one order: the largest (1/n) Σ_i (Σ_c J_icj²)^k
-// of a parameter j, and 2^k B^{k−1}/η^k. Applies says that order k is stable.
-type MomentInequality struct {
-	K        int    `json:"k"`
-	Measured Number `json:"measured"`
-	Bound    Number `json:"bound"`
-	Applies  *bool  `json:"applies"`
 }
 
 // verdict is whether order k is stable; nil where that is undecided or unknown.

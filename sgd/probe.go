@@ -40,8 +40,11 @@ func (t *Trainer[T]) probe() error {
 		return nil
 	}
 	values, err := t.Probe.Measure(t.step, t.Network)
+	if err != nil {
+		return err // a checkpoint of this moment leads back to this probe
+	}
 	t.probes = append(t.probes, ProbeRow{t.step, values})
-	return err
+	return nil
 }
 
 // The tensors of a checkpoint that hold the probe's rows.

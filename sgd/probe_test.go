@@ -91,7 +91,15 @@ func TestProbeErrorsEndTheRun(t *testing.T) {
 		}
 		return []float64{1}, nil
 	}}
-	if err := tr.Run(t.Context(), func() error { return nil }); !errors.Is(err, broken) || tr.Steps() != 10 {
-		t.Errorf("%v after %d steps", err, tr.Steps())
+	if err := tr.Run(t.Context(), func() error { return nil }); !errors.Is(err, broken) || tr.Steps() != 10 || len(tr.Probes()) != 1 {
+		t.Errorf("%v after %d steps, %d probes", err, tr.Steps(), len(tr.Probes()))
+	}
+	resumed := smallTraining(t, config())
+	resumed.Probe = sumProbe(10)
+	if err := resumed.Restore(tr.Checkpoint()); err != nil {
+		t.Fatal(err)
+	}
+	if err := resumed.Step(); err != nil || len(resumed.Probes()) != 2 || resumed.Probes()[1].Step != 10 {
+		t.Errorf("the probe that failed is not made up for: %v, %v", resumed.Probes(), err)
 	}
 }

@@ -1,0 +1,101 @@
+package report
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"sobolev/rundir"
+)
+
+// stabilityOf is that of a solution whose thresholds fall with η as its margin
+// approaches 1; without exact, thresholds are brackets.
+func stabilityOf(p rundir.Point, exact bool, random *rand.Rand) (*rundir.Stability, *rundir.Curvature) {
+	const samples = 5000
+	b := float64(p.BatchSize)
+	variance := func(margin, b float64) float64 { return margin / (1 + 6*(samples-b)/(b*(samples-1))) }
+	mean := p.LearningRate * (0.98 + 0.35*math.Pow(p.LearningRate, -0.5)*math.Exp(0.1*random.NormFloat64())) * variance(1, samples) / variance(1, b)
+	threshold := func(b float64) rundir.Threshold {
+		v := variance(mean, b)
+		t := rundir.Threshold{Value: rundir.Number(v), Lower: rundir.Number(v * (1 - 1e-7)), Upper: rundir.Number(v), Exact: exact}
+		if !exact {
+			t.Lower, t.Upper = rundir.Number(v/1.3), rundir.Number(v*1.15)
+		}
+		return t
+	}
+	s := &rundir.Stability{EtaMean: rundir.Number(mean), EtaVar: threshold(b)}
+	s.EtaAllOrders = rundir.Bracket{Lower: 0.4 * s.EtaVar.Lower, Upper: 0.9 * s.EtaVar.Upper}
+	for k := 2; k <= 4; k++ {
+		o := rundir.Order{K: k, EtaLower: s.EtaVar.Lower, EtaUpper: s.EtaVar.Upper, Exact: exact}
+		if k > 2 {
+			o.EtaLower, o.EtaUpper = s.EtaAllOrders.Lower, 0.97*s.EtaVar.Upper
+		}
+		switch v := decide(p.LearningRate, float64(o.EtaLower), float64(o.EtaUpper)); v {
+		case stable, unstable:
+			yes := v == stable
+			o.Stable = &yes
+		}
+		s.Orders = append(s.Orders, o)
+	}
+	for _, b := range []int{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000} {
+		f := rundir.FrontierPoint{BatchSize: b, Threshold: threshold(float64(b))}
+		s.Frontier = append(s.Frontier, f)
+	}
+	for _, eta := range []float64{p.LearningRate / 2, p.LearningRate} {
+		value := -1e-4 * eta * (1 + random.Float64())
+		s.Lyapunov = append(s.Lyapunov, rundir.LyapunovExponent{LearningRate: rundir.Number(eta), Estimate: rundir.Estimate{
+			Value: rundir.Number(value), SE: 2e-6, CI95: [2]rundir.Number{rundir.Number(value - 4e-6), rundir.Number(value + 4e-6)}, Draws: 100_000, Seed: 7}})
+	}
+	largest, share := rundir.Number(2/mean), rundir.Number(0.01*math.Exp(random.NormFloat64()))
+	return s, &rundir.Curvature{Trace: 3 * largest, LambdaMax: &largest, ResidualShare: &share}
+}
+
+// stableRecords is a finished run of cfg with its stability.
+func stableRecords(cfg rundir.Config, exact bool) []rundir.Record {
+	rs := records(cfg)
+	random := rand.New(rand.NewPCG(7, 8))
+	for i := range rs {
+		rs[i].Result.Stability, rs[i].Result.Curvature = stabilityOf(rs[i].Point, exact, random)
+	}
+	return rs
+}
+
+// probesOf is a history of sharpness that rises to 2/η, from step 0 on.
+func probesOf(eta float64, steps []int64) []rundir.HistoryRow {
+	random := rand.New(rand.NewPCG(9, 10))
+	var rows []rundir.HistoryRow
+	for _, step := range steps {
+		rise := 1 - math.Exp(-float64(step)/1e4)
+		probe := rundir.NoProbe()
+		probe.ProbeSamples = 1000
+		probe.LambdaMax = 2 / eta * (0.05 + 0.55*rise) * math.Exp(0.03*random.NormFloat64())
+		probe.RatioMean = 2 / eta * (0.15 + 0.85*rise) * math.Exp(0.05*random.NormFloat64())
+		probe.RatioMeanLower, probe.RatioMeanUpper = 0.92*probe.RatioMean, 1.08*probe.RatioMean
+		row := rundir.HistoryRow{Step: step, BatchLoss: 0.1 / (1 + float64(step)*eta/1000), Probe: probe}
+		if step == 0 {
+			row.BatchLoss = math.NaN()
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// withProbes gives every solution of a report a history.
+func withProbes(r *Report, steps []int64) *Report {
+	for i := range r.solutions {
+		if s := &r.solutions[i]; s.Result != nil {
+			rows := probesOf(s.Point.LearningRate, steps)
+			c := thin(rows)
+			c.of, c.probes = s, probed(rows)
+			r.curves = append(r.curves, c)
+		}
+	}
+	return r
+}
+
+func evenly(n int, every int64) []int64 {
+	var steps []int64
+	for i := range int64(n) {
+		steps = append(steps, i*every)
+	}
+	return steps
+}

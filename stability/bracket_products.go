@@ -1,0 +1,193 @@
+package stability
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"gonum.org/v1/gonum/floats"
+
+	"sobolev/linop"
+)
+
+// Gradients are the rows of J, the nc per-sample gradients in R^w, known by their
+// products: where K is too large.
+type Gradients interface {
+	// Times sets out, nc, to J v.
+	Times(out, v []float64)
+	// TransposedTimes sets out, w, to Jᵀ u.
+	TransposedTimes(out, u []float64)
+}
+
+// Products is a problem of n samples with c outputs and w parameters that is known
+// by products with its gradients.
+type Products struct {
+	N, C, W int
+	// Blocks holds J_i J_iᵀ of every sample, n×c×c.
+	Blocks []float64
+	Gradients
+}
+
+// MeanSquareBounds brackets η*_var without the Gram matrix.
+type MeanSquareBounds struct {
+	// Lower is Simple, Upper and Value the least of the others.
+	Bracket
+	// Sharpness is a Ritz value of λ_max(H) and SharpnessResidual the norm of its
+	// residual: λ_max is at most their sum, unless the random start is orthogonal
+	// to its eigenvector.
+	Sharpness, SharpnessResidual float64
+	// Simple is SimpleThreshold for Sharpness + SharpnessResidual.
+	Simple float64
+	// Mean is 2/Sharpness. TopVector, Ascent, Trace and Compression are 2/(a Rayleigh
+	// quotient of C⁻¹D): with v vᵀ for the Ritz vector v and for the best v of an
+	// ascent, with I, and with the best matrix over the Krylov space (+Inf, with a
+	// warning, where there was no memory for it).
+	Mean, TopVector, Ascent, Trace, Compression float64
+}
+
+// MeanSquareBounds brackets η*_var by products with gradients. For unit vectors v,
+// l = vᵀHv and q_i = ‖J_i v‖² (Mulayoff & Michaeli, 2024, (15), (16) and (24)):
+//
+//	2/((1−p) λ_max + p max_i ‖H_i‖)  ≤  η*_var  ≤  2/(l + (p/l) Var_i q_i),
+//	η*_var  ≤  2 Tr H/((1−p)‖H‖_F² + (p/n) Σ_i ‖H_i‖_F²),
+//
+// and the problem compressed to a subspace of R^w has no smaller threshold. The
+// subspace is a Krylov space of the given number of columns, from a random start;
+// each takes one product with J and one with Jᵀ, and nc float64. Of ‖H‖_F² it
+// takes what that space and the blocks show, which leaves the bound valid. The
+// ascent takes up to 240 pairs of products and eight vectors in R^w.
+//
+// memory limits the bytes of everything with nc elements: less than six matrices
+// nc×columns mean fewer columns.
+func (g Products) MeanSquareBounds(columns int, sampling Sampling, batch int, memory int64, rng *rand.Rand) (MeanSquareBounds, error) {
+	sampling.check(g.N, batch)
+	if len(g.Blocks) != g.N*g.C*g.C {
+		panic("stability: blocks are not n×c×c")
+	}
+	norms, left := topOfBlocks(g.N, g.C, func(i int) []float64 {
+		return slices.Clone(g.Blocks[i*g.C*g.C : (i+1)*g.C*g.C])
+	})
+	if slices.Max(norms) == 0 {
+		return MeanSquareBounds{Bracket: unlimited()}, nil
+	}
+	column := 8 * int64(g.N) * int64(g.C)
+	if memory < 12*column {
+		return MeanSquareBounds{}, errors.New("bounds of the mean-square threshold of this many gradients need more memory")
+	}
+	columns = int(min(int64(columns), memory/(6*column)))
+
+	p, k := sampling.BatchVariance(g.N, batch), g.krylov(columns, rng)
+	value, residual, s := k.ritz()
+	b := MeanSquareBounds{Sharpness: value, SharpnessResidual: residual, Mean: 2 / value, Trace: g.traceBound(p, k)}
+	b.Simple = SimpleThreshold(value+residual, slices.Max(norms), g.N, sampling, batch)
+	g.rankOneBounds(&b, p, k.combine(s), norms, left)
+	if err := g.compressedBound(&b, k, sampling, batch, memory-2*column*int64(columns)); err != nil {
+		return b, err
+	}
+	b.Upper = min(b.Mean, b.TopVector, b.Ascent, b.Trace, b.Compression)
+	b.Lower = min(b.Simple, b.Upper)
+	b.Value = b.Upper
+	b.Exact = b.Upper/b.Lower-1 <= 1e-6
+	b.Bracket = b.of(sampling, g.N, batch)
+	return b, nil
+}
+
+// rankOneBounds sets those of the eigenvector Jᵀu and of the ascent.
+func (g Products) rankOneBounds(b *MeanSquareBounds, p float64, u, norms, left []float64) {
+	top := make([]float64, g.W)
+	g.TransposedTimes(top, u)
+	search := g.newAscent(p)
+	b.TopVector = 2 / search.value(top)
+	b.Ascent = 2 / search.best(append(g.sampleVectors(norms, left), top))
+}
+
+// compressedBound sets that of the best matrix over the Krylov space.
+func (g Products) compressedBound(b *MeanSquareBounds, k *krylov, sampling Sampling, batch int, memory int64) error {
+	b.Compression = math.Inf(1)
+	s, err := g.compressed(k)
+	if err != nil {
+		return err
+	}
+	exact, err := s.MeanSquareThreshold(sampling, batch, memory)
+	if err != nil {
+		b.Warnings = append(b.Warnings, "no compression of the mean-square problem: "+err.Error())
+		return nil
+	}
+	b.Compression, b.Applications = exact.Upper, exact.Applications
+	return nil
+}
+
+// krylov returns the space of K/n = J Jᵀ/n from a random vector in its range.
+func (g Products) krylov(columns int, rng *rand.Rand) *krylov {
+	m := g.N * g.C
+	v, start := make([]float64, g.W), make([]float64, m)
+	for i := range v {
+		v[i] = rng.NormFloat64()
+	}
+	g.Times(start, v)
+	k := &krylov{apply: func(dst, u []float64) {
+		g.TransposedTimes(v, u)
+		g.Times(dst, v)
+		floats.Scale(1/float64(g.N), dst)
+	}}
+	k.begin(start)
+	k.grow(min(columns, m, g.W), 0)
+	return k
+}
+
+// traceBound is the bound (16).
+func (g Products) traceBound(p float64, k *krylov) float64 {
+	n, c := float64(g.N), g.C
+	var trace, squares float64
+	for i := range g.N {
+		block := g.Blocks[i*c*c : (i+1)*c*c]
+		for o := range c {
+			trace += block[o*c+o] / n
+		}
+		squares += floats.Dot(block, block)
+	}
+	var ritz float64
+	for j, a := range k.alpha {
+		ritz += a * a
+		if j+1 < len(k.alpha) {
+			ritz += 2 * k.beta[j] * k.beta[j]
+		}
+	}
+	return 2 * trace / ((1-p)*max(ritz, squares/(n*n)) + p*squares/n)
+}
+
+// compressionTolerance: below this share of the largest, rounding makes the basis
+// of compressed less orthogonal than the bound may be wrong.
+const compressionTolerance = 1e-7
+
+// compressed returns the gradients' products with an orthonormal basis of Jᵀ times
+// the Krylov space. With K U/n = U T + β u eᵀ and T = S Θ Sᵀ, the basis is
+// V = Jᵀ U S (nΘ)^{−1/2}, and J V = √n (U S Θ^{1/2} + β u sᵀ Θ^{−1/2}) takes no more
+// products; s is the last row of S.
+func (g Products) compressed(k *krylov) (*Span, error) {
+	m, size := g.N*g.C, len(k.alpha)
+	t := k.tridiagonal()
+	theta, vectors, err := linop.EigenSym(size, t)
+	if err != nil {
+		return nil, err
+	}
+	first := 0
+	for first < size && theta[first] <= compressionTolerance*theta[size-1] {
+		first++
+	}
+	r := size - first
+	rows := make([]float64, m*r)
+	for j := range r {
+		s, root := vectors[(first+j)*size:(first+j+1)*size], math.Sqrt(float64(g.N)*theta[first+j])
+		column := k.combine(s)
+		floats.Scale(root, column)
+		if rest := k.beta[size-1]; rest > 0 {
+			floats.AddScaled(column, root/theta[first+j]*rest*s[size-1], k.basis[size])
+		}
+		for i, v := range column {
+			rows[i*r+j] = v
+		}
+	}
+	return diagonalSpan(g.N, g.C, r, rows)
+}
