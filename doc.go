@@ -11,6 +11,9 @@
 //	internal/kernel         the arithmetic under nn: packed products in assembly and in Go
 //	encoding/safetensors    parameters on disk
 //	sgd                     batches, steps, stop rules: a training that resumes with the same bits
+//	linop                   operators known by their products: eigenvalues, traces, spectra
+//	curvature               Gauss–Newton matrix, Hessian, Gram matrix of a network's loss
+//	stability               the learning rates up to which SGD stays at a minimum
 //	experiment              one point of a grid from configuration to result
 //	sweep                   the points of a grid that are not done yet, one worker a core
 //	report                  correlations with intervals, figures, the page
@@ -26,7 +29,10 @@
 //	w  parameters              W  the parameters; W₁ the first layer's weights
 //	B  batch size              S  a batch, B indices out of n
 //	η  learning rate           of the configured loss; 2η/c is its effect with mse
-//	k  order                   of a moment of 2k-th powers
+//	k  order                   of a moment of 2k-th powers; of stability, of E‖W‖^k
+//	J  Jacobian                of the outputs, nc×w; K = J Jᵀ the Gram matrix
+//	H  Gauss–Newton matrix     (1/n) Σ H_i, H_i = J_iᵀ J_i times the loss's scale
+//	S  batch                   H_S the mean of H_i over it
 //	g_W, g_x                   (1/n Σ_i Σ_outputs Σ g^{2k})^{1/2k} of gradients in W, in x
 //	delta                      gradient with respect to a layer's pre-activation
 package sobolev

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -253,6 +254,26 @@ func TestEigenSymReadsTheUpperTriangleOnly(t *testing.T) {
 	if err != nil || !slices.Equal(values, again) || !slices.Equal(vectors, v) {
 		t.Error("the lower triangle changed the result, or a second call did")
 	}
+}
+
+// Calls at the same time share the products' scratch memory, and nothing else.
+func TestEigenSymOfManyGoroutines(t *testing.T) {
+	const n = 140
+	a := reflectedDiagonal(rand.New(rand.NewPCG(8, 1)), chosenSpectra(n)["random"])
+	values, vectors, err := EigenSym(n, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			again, v, err := EigenSym(n, a)
+			if err != nil || !slices.Equal(values, again) || !slices.Equal(vectors, v) {
+				t.Error("calls at the same time differ from one alone")
+			}
+		})
+	}
+	group.Wait()
 }
 
 func TestEigenSymRefuses(t *testing.T) {

@@ -10,16 +10,18 @@ import (
 // Activation is a function that is applied to every unit of a layer.
 type Activation int
 
-// GELU is the exact form x·Φ(x); Softplus is log(1+eˣ). ReLU'(0) = 0.
+// GELU is the exact form x·Φ(x); Softplus is log(1+eˣ), Sigmoid 1/(1+e⁻ˣ).
+// ReLU'(0) = 0.
 const (
 	Identity Activation = iota
 	ReLU
 	Tanh
 	GELU
 	Softplus
+	Sigmoid
 )
 
-var activationNames = []string{"identity", "relu", "tanh", "gelu", "softplus"}
+var activationNames = []string{"identity", "relu", "tanh", "gelu", "softplus", "sigmoid"}
 
 func (a Activation) String() string { return activationNames[a] }
 
@@ -49,6 +51,10 @@ func apply[T kernel.Float](a Activation, y, z []T) {
 		for i, v := range z {
 			y[i] = T(softplus(float64(v)))
 		}
+	case Sigmoid:
+		for i, v := range z {
+			y[i] = T(sigmoid(float64(v)))
+		}
 	default:
 		panic("nn: apply: not a smooth activation")
 	}
@@ -69,7 +75,12 @@ func applyDerivative[T kernel.Float](a Activation, dy, z []T) {
 		}
 	case Softplus:
 		for i, v := range z {
-			dy[i] *= T(1 / (1 + math.Exp(-float64(v))))
+			dy[i] *= T(sigmoid(float64(v)))
+		}
+	case Sigmoid:
+		for i, v := range z {
+			s := sigmoid(float64(v))
+			dy[i] *= T(s * (1 - s))
 		}
 	default:
 		panic("nn: applyDerivative: not a smooth activation")
@@ -92,13 +103,18 @@ func (a Activation) secondDerivative(z float64) float64 {
 	case GELU:
 		return (2 - z*z) * math.Exp(-z*z/2) / math.Sqrt(2*math.Pi)
 	case Softplus:
-		s := 1 / (1 + math.Exp(-z))
+		s := sigmoid(z)
 		return s * (1 - s)
+	case Sigmoid:
+		s := sigmoid(z)
+		return s * (1 - s) * (1 - 2*s)
 	}
 	panic("nn: secondDerivative: not a smooth activation")
 }
 
 func normalCDF(x float64) float64 { return 0.5 * math.Erfc(-x/math.Sqrt2) }
+
+func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
 // softplus is log(1+eˣ) without overflow.
 func softplus(x float64) float64 { return math.Max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }

@@ -1,6 +1,9 @@
 package nn
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Architecture is a list of layers on inputs of a given shape: [d], or
 // [channels, height, width] for images. The position of a layer in the list is
@@ -105,6 +108,16 @@ func (a Architecture) Inputs() int {
 
 // Outputs returns c, the number of outputs of the last layer.
 func (a Architecture) Outputs() int { return a.Layers[len(a.Layers)-1].Out }
+
+// HasBatchNorm says whether a layer that trains is a batch normalisation, or has
+// one in its body.
+func (a Architecture) HasBatchNorm() bool {
+	return slices.ContainsFunc(a.Layers[a.Frozen:], Layer.hasBatchNorm)
+}
+
+func (l Layer) hasBatchNorm() bool {
+	return l.Kind == BatchNormLayer || slices.ContainsFunc(l.Body, Layer.hasBatchNorm)
+}
 
 // shape is the shape of one sample between two layers; a vector has h = w = 0.
 type shape struct{ c, h, w int }

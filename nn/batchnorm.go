@@ -72,7 +72,7 @@ func (n *batchNorm[T]) forward(s *state[T], y, x []T, batch int) {
 	for c := range mean {
 		m, v := float64(n.mean[c]), float64(n.variance[c])
 		if s.batchStatistics {
-			m, v = n.measure(x, c, batch)
+			m, v = n.measure(x, c, batch, !s.holdAverages)
 		}
 		mean[c], inverse[c] = T(m), T(1/math.Sqrt(v+normEpsilon))
 	}
@@ -89,8 +89,9 @@ func (n *batchNorm[T]) forward(s *state[T], y, x []T, batch int) {
 }
 
 // measure returns the mean and the variance of channel c over the batch and lets
-// the running averages follow, that of the variance with its unbiased estimate.
-func (n *batchNorm[T]) measure(x []T, c, batch int) (mean, variance float64) {
+// the running averages follow if it is told to, that of the variance with its
+// unbiased estimate.
+func (n *batchNorm[T]) measure(x []T, c, batch int, follow bool) (mean, variance float64) {
 	x, pixel := x[:batch*n.input.value], n.input.pixel
 	count := float64(len(x) / pixel)
 	for at := c; at < len(x); at += pixel {
@@ -103,25 +104,65 @@ func (n *batchNorm[T]) measure(x []T, c, batch int) (mean, variance float64) {
 	}
 	unbiased := variance / math.Max(1, count-1)
 	variance /= count
-	n.mean[c] += T(normMomentum * (mean - float64(n.mean[c])))
-	n.variance[c] += T(normMomentum * (unbiased - float64(n.variance[c])))
+	if follow {
+		n.mean[c] += T(normMomentum * (mean - float64(n.mean[c])))
+		n.variance[c] += T(normMomentum * (unbiased - float64(n.variance[c])))
+	}
 	return mean, variance
 }
 
 func (n *batchNorm[T]) tangent(s, t *state[T], ydot, xdot, y []T, batch int) {
-	_, inverse := n.statistics(s)
 	size := batch * n.input.value
+	clear(ydot[:size])
+	n.addTangent(s, ydot, xdot, batch)
+	n.activateTangent(s, t, ydot, y, size)
+}
+
+// tangentAlong is that of evaluation mode, ż = γ/√(σ²+ε)·ẋ + v_γ x̂ + v_β.
+func (n *batchNorm[T]) tangentAlong(v affine[T], s, t *state[T], ydot, xdot, x, y []T, batch int) {
+	by := v.(*normAffine[T])
+	mean, inverse := n.statistics(s)
+	size := batch * n.input.value
+	clear(ydot[:size])
 	for at := 0; at < size; at += n.input.pixel {
-		for c, v := range xdot[at : at+n.input.shape.c] {
-			ydot[at+c] = n.weight[c] * v * inverse[c]
+		for c, g := range by.weight {
+			ydot[at+c] = g*(x[at+c]-mean[c])*inverse[c] + by.bias[c]
 		}
 	}
-	switch {
-	case n.act == ReLU:
-		kernel.Gate(ydot[:size], y)
-	case n.act.smooth():
+	if xdot != nil {
+		n.addTangent(s, ydot, xdot, batch)
+	}
+	n.activateTangent(s, t, ydot, y, size)
+}
+
+func (n *batchNorm[T]) addTangent(s *state[T], zdot, xdot []T, batch int) {
+	_, inverse := n.statistics(s)
+	for at := 0; at < batch*n.input.value; at += n.input.pixel {
+		for c, v := range xdot[at : at+n.input.shape.c] {
+			zdot[at+c] += n.weight[c] * v * inverse[c]
+		}
+	}
+}
+
+func (n *batchNorm[T]) activateTangent(s, t *state[T], ydot, y []T, size int) {
+	if n.act.smooth() {
 		copy(t.pre, ydot[:size])
-		applyDerivative(n.act, ydot[:size], s.pre)
+	}
+	activateTangent(n.act, s, t, ydot[:size], y)
+}
+
+// backwardAlong is that of evaluation mode.
+func (n *batchNorm[T]) backwardAlong(v affine[T], s *state[T], dx, dy, gate []T, batch int) {
+	_, inverse := n.statistics(s)
+	weight, size := v.(*normAffine[T]).weight, batch*n.input.gradient
+	clear(dx[:size])
+	for at := 0; at < size; at += n.input.pixel {
+		for c, d := range dy[at : at+len(weight)] {
+			dx[at+c] = weight[c] * inverse[c] * d
+		}
+	}
+	if gate != nil {
+		kernel.Gate(dx[:size], gate)
 	}
 }
 

@@ -7,13 +7,20 @@ import (
 )
 
 // New returns a network with all parameters zero.
-func New[T kernel.Float](arch Architecture) (*Network[T], error) {
+func New[T kernel.Float](arch Architecture) (*Network[T], error) { return newNetwork[T](arch, true) }
+
+// newNetwork is New with blocks of convolution, ReLU and pooling as one stage each
+// where fuse is set and they can be.
+func newNetwork[T kernel.Float](arch Architecture, fuse bool) (*Network[T], error) {
 	shapes, err := arch.shapes()
 	if err != nil {
 		return nil, fmt.Errorf("architecture: %w", err)
 	}
 	n := &Network[T]{Architecture: arch}
-	fused := arch.fusedBlocks(shapes)
+	fused := 0
+	if fuse {
+		fused = arch.fusedBlocks(shapes)
+	}
 	for i := range fused {
 		n.markInput(3 * i)
 		n.addLayer(newConvPool[T](fmt.Sprintf("net.%d", 3*i), shapes[3*i], arch.Layers[3*i].Out))

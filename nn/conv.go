@@ -72,7 +72,11 @@ func (c *conv[T]) forward(s *state[T], y, x []T, batch int) {
 }
 
 func (c *conv[T]) backward(s *state[T], dx, dy, gate []T, batch int) {
-	c.weights.Backward(s.work, dy, nil, batch*c.shape.Positions())
+	c.backwardAlong(&c.convAffine, s, dx, dy, gate, batch)
+}
+
+func (c *conv[T]) backwardAlong(v affine[T], s *state[T], dx, dy, gate []T, batch int) {
+	v.(*convAffine[T]).weights.Backward(s.work, dy, nil, batch*c.shape.Positions())
 	kernel.Col2im(c.shape, dx, s.work, c.input.pixel, batch)
 	if gate != nil {
 		kernel.Gate(dx[:batch*c.input.gradient], gate)

@@ -46,7 +46,11 @@ func (c *convPool[T]) forward(s *state[T], y, x []T, batch int) {
 }
 
 func (c *convPool[T]) backward(s *state[T], dx, dy, gate []T, batch int) {
-	c.weights.Backward(dx, dy, s.offset, gate, s.work, batch)
+	c.backwardAlong(&c.convPoolAffine, s, dx, dy, gate, batch)
+}
+
+func (c *convPool[T]) backwardAlong(v affine[T], s *state[T], dx, dy, gate []T, batch int) {
+	v.(*convPoolAffine[T]).weights.Backward(dx, dy, s.offset, gate, s.work, batch)
 }
 
 func (c *convPool[T]) update(a affine[T], s *state[T], alpha T, dy, x []T, batch int) {

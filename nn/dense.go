@@ -49,8 +49,12 @@ func (d *dense[T]) forward(s *state[T], y, x []T, batch int) {
 	}
 }
 
-func (d *dense[T]) backward(_ *state[T], dx, dy, gate []T, batch int) {
-	d.weights.Backward(dx, dy, gate, batch)
+func (d *dense[T]) backward(s *state[T], dx, dy, gate []T, batch int) {
+	d.backwardAlong(&d.denseAffine, s, dx, dy, gate, batch)
+}
+
+func (d *dense[T]) backwardAlong(v affine[T], _ *state[T], dx, dy, gate []T, batch int) {
+	v.(*denseAffine[T]).weights.Backward(dx, dy, gate, batch)
 }
 
 func (d *dense[T]) update(a affine[T], _ *state[T], alpha T, dy, x []T, batch int) {

@@ -79,6 +79,19 @@ func TestFrozenLayersMakeFeatures(t *testing.T) {
 		}
 		below := net.ParameterCount() - w
 
+		if net.Features() != head.Inputs() || net.FirstWeight().Size() != head.FirstWeight().Size() || head.FirstWeight().Offset != 0 {
+			t.Fatalf("%d features, first weight %+v; the head has %d and %+v", net.Features(), net.FirstWeight(), head.Inputs(), head.FirstWeight())
+		}
+		net.EachFeatures(data, func(i int, x []float64) {
+			got, want := make([]float64, 3), make([]float64, 3)
+			kernel.EvenPowerSums(got, x)
+			kernel.EvenPowerSums(want, features.X[i*head.Inputs():(i+1)*head.Inputs()])
+			for k := range got {
+				if !(math.Abs(got[k]-want[k]) <= 1e-12*want[k]) {
+					t.Fatalf("sample %d: sums of powers %v, those of the head's inputs %v", i, got, want)
+				}
+			}
+		})
 		orders := []int{1, 2}
 		got, err := net.GradientMoments(data, orders, 1<<30)
 		if err != nil {

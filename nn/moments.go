@@ -160,32 +160,44 @@ func (n *Network[T]) transposedBytes() int64 {
 	return sizeOf[T]() * int64(all+2*largest)
 }
 
+// deltas computes the deltas of output c of the layers that train.
+func (m *gradientMeter[T]) deltas(c, rows int) {
+	n, batch := m.net, wholeRows(rows)
+	n.unitDelta(m.ws, c, batch)
+	for l := len(n.stages) - 1; l > n.inputStage; l-- {
+		m.backwardTo(l, batch)
+	}
+}
+
 // backward computes the deltas and the input gradient of output c, and the image
 // gradient where there is one.
 func (m *gradientMeter[T]) backward(c, rows int) {
 	n, ws, batch := m.net, m.ws, wholeRows(rows)
 	first := n.inputStage
-	n.unitDelta(ws, c, batch)
-	for l := len(n.stages) - 1; l > 0; l-- {
-		if l == first {
-			m.inputGradient(ws.inputGradient, l, batch)
-		}
-		if m.transposed[l] == nil {
-			n.backwardTo(ws, l, batch)
-			continue
-		}
-		m.transposed[l].Forward(ws.delta[l-1], ws.delta[l], m.noBias, batch, false)
-		switch below := n.stages[l-1].activation(); {
-		case below == ReLU:
-			kernel.Gate(ws.delta[l-1][:batch*n.stages[l-1].out().gradient], ws.value[l])
-		case below.smooth():
-			n.throughSmooth(ws, l-1, batch)
-		}
+	m.deltas(c, rows)
+	m.inputGradient(ws.inputGradient, first, batch)
+	if first == 0 {
+		return
 	}
-	if first > 0 {
-		m.inputGradient(ws.imageGradient, 0, batch)
-	} else {
-		m.inputGradient(ws.inputGradient, 0, batch)
+	for l := first; l > 0; l-- {
+		m.backwardTo(l, batch)
+	}
+	m.inputGradient(ws.imageGradient, 0, batch)
+}
+
+// backwardTo computes delta[l−1] from delta[l], l ≥ 1.
+func (m *gradientMeter[T]) backwardTo(l, batch int) {
+	n, ws := m.net, m.ws
+	if m.transposed[l] == nil {
+		n.backwardTo(ws, l, batch)
+		return
+	}
+	m.transposed[l].Forward(ws.delta[l-1], ws.delta[l], m.noBias, batch, false)
+	switch below := n.stages[l-1].activation(); {
+	case below == ReLU:
+		kernel.Gate(ws.delta[l-1][:batch*n.stages[l-1].out().gradient], ws.value[l])
+	case below.smooth():
+		n.throughSmooth(ws, l-1, batch)
 	}
 }
 

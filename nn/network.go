@@ -16,9 +16,9 @@ type Network[T kernel.Float] struct {
 	frozen  int   // how many of layers, the first ones, do not train
 	// inputStage is the index of the stage whose input is x: the first stage, or
 	// where layers are frozen the first above them that trains, on their features.
-	inputStage      int
-	norms           []int // indices of batch normalisations among the stages
-	batchStatistics bool
+	inputStage                    int
+	norms                         []int // indices of batch normalisations among the stages
+	batchStatistics, holdAverages bool
 }
 
 // Inputs returns d.

@@ -95,6 +95,7 @@ func (n *Network[T]) Forward(ws *Workspace[T], batch int) {
 func (n *Network[T]) forwardTraining(ws *Workspace[T], batch int) {
 	for _, l := range n.norms {
 		ws.state[l].batchStatistics = n.batchStatistics && l >= n.inputStage
+		ws.state[l].holdAverages = n.holdAverages
 	}
 	n.forward(ws, batch)
 }

@@ -137,7 +137,7 @@ func (p *secondPass[T]) curvature(n *Network[T], ws *Workspace[T], g *Gradient[T
 		}
 		if act.smooth() {
 			if l < p.lastSmooth {
-				applyDerivative(act, zeta, ws.state[l].pre)
+				applyDerivative(act, zeta, ws.state[l].pre[:size])
 			}
 			addCurvature(act, zeta, p.opened[l], p.state[l].pre, ws.state[l].pre)
 		}

@@ -74,13 +74,10 @@ func (j *join[T]) tangent(s, t *state[T], ydot, xdot, y []T, batch int) {
 	size := batch * j.output.value
 	copy(ydot, xdot[:size])
 	j.shortcut(ydot, t.input, batch, false)
-	switch {
-	case j.act == ReLU:
-		kernel.Gate(ydot[:size], y)
-	case j.act.smooth():
+	if j.act.smooth() {
 		copy(t.pre, ydot[:size])
-		applyDerivative(j.act, ydot[:size], s.pre)
 	}
+	activateTangent(j.act, s, t, ydot[:size], y)
 }
 
 func (j *join[T]) backward(s *state[T], dx, dy, gate []T, batch int) {

@@ -44,6 +44,11 @@ type trainable[T kernel.Float] interface {
 	// updateTangent adds alpha·Σ dy ẋᵀ to the weights of a, where t is what
 	// tangent left.
 	updateTangent(a affine[T], s, t *state[T], alpha T, dy, xdot []T, batch int)
+	// tangentAlong is tangent where the parameters move along v, which has the
+	// shape of this stage's. xdot is nil where ẋ is zero.
+	tangentAlong(v affine[T], s, t *state[T], ydot, xdot, x, y []T, batch int)
+	// backwardAlong is backward with the weights of v in place of this stage's.
+	backwardAlong(v affine[T], s *state[T], dx, dy, gate []T, batch int)
 	// sums sets the power sums of the per-sample gradient of row i.
 	sums(s *state[T], out *layerSums, dy, x []T, i int)
 }
@@ -92,9 +97,11 @@ type state[T kernel.Float] struct {
 	input   []T                // of a fork or a batch normalisation
 	delta   []T                // at a join
 	noBias  []T                // zeros, for products without a bias
+	bias    []T                // of a kernel.ConvPool's direction
 	weights *kernel.Weights[T] // of a kernel.ConvPool's tangent
-	// batchStatistics lets a batch normalisation use those of the batch.
-	batchStatistics bool
+	// batchStatistics lets a batch normalisation use those of the batch, and
+	// holdAverages leaves its running averages as they are.
+	batchStatistics, holdAverages bool
 }
 
 // bytes returns the size of s.

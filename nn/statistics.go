@@ -18,10 +18,12 @@ var ErrBatchStatistics = errors.New("batch normalisation with batch statistics t
 // gradients are an error in training mode. A new network is in evaluation mode.
 func (n *Network[T]) UseBatchStatistics(on bool) { n.batchStatistics = on }
 
+// HoldRunningAverages lets the running averages stay as they are in training mode:
+// for a pass at other parameters than those that the training is at.
+func (n *Network[T]) HoldRunningAverages(on bool) { n.holdAverages = on }
+
 // HasBatchNorm says whether the network has batch normalisations that train.
-func (n *Network[T]) HasBatchNorm() bool {
-	return len(n.norms) > 0 && n.norms[len(n.norms)-1] >= n.inputStage
-}
+func (n *Network[T]) HasBatchNorm() bool { return n.Architecture.HasBatchNorm() }
 
 // perSample returns an error where gradients of single samples do not exist.
 func (n *Network[T]) perSample() error {

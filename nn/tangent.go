@@ -8,11 +8,13 @@ import "sobolev/internal/kernel"
 //	ż = W ẋ,   ẏ = a′(z) ż,
 //
 // without the bias; a max-pooling passes on the tangent of the element that was
-// the maximum. Tangents have the layout of values.
+// the maximum. Where the parameters move too, along V and v_b, ż = W ẋ + V x + v_b.
+// Tangents have the layout of values.
 
 func (d *dense[T]) newTangent(capacity int) *state[T] {
 	return &state[T]{
 		pre:    preActivations[T](d.act, capacity*d.out().value),
+		work:   make([]T, capacity*d.out().value),
 		noBias: make([]T, kernel.Stride[T](d.weights.Out)),
 	}
 }
@@ -22,19 +24,47 @@ func (d *dense[T]) tangent(s, t *state[T], ydot, xdot, y []T, batch int) {
 	d.throughActivation(d.act, s, t, ydot[:size], xdot, y, batch)
 }
 
+func (d *dense[T]) tangentAlong(v affine[T], s, t *state[T], ydot, xdot, x, y []T, batch int) {
+	size := batch * d.out().value
+	d.along(v.(*denseAffine[T]), d.act, s, t, ydot[:size], xdot, x, y, batch)
+}
+
 // throughActivation computes ẏ from the rows x of the product: ydot has their
 // whole length.
 func (a *denseAffine[T]) throughActivation(act Activation, s, t *state[T], ydot, x, y []T, rows int) {
-	if !act.smooth() {
-		a.weights.Forward(ydot, x, t.noBias, rows, false)
-		if act == ReLU {
-			kernel.Gate(ydot, y)
-		}
-		return
+	a.weights.Forward(tangentBelow(act, t, ydot), x, t.noBias, rows, false)
+	activateTangent(act, s, t, ydot, y)
+}
+
+// along is throughActivation with ż = W ẋ + V x + v_b.
+func (a *denseAffine[T]) along(v *denseAffine[T], act Activation, s, t *state[T], ydot, xdot, x, y []T, rows int) {
+	zdot := tangentBelow(act, t, ydot)
+	v.weights.Forward(zdot, x, v.bias, rows, false)
+	if xdot != nil {
+		product := t.work[:len(ydot)]
+		a.weights.Forward(product, xdot, t.noBias, rows, false)
+		kernel.Axpy(zdot, 1, product)
 	}
-	a.weights.Forward(t.pre, x, t.noBias, rows, false)
-	copy(ydot, t.pre)
-	applyDerivative(act, ydot, s.pre)
+	activateTangent(act, s, t, ydot, y)
+}
+
+// tangentBelow returns where ż belongs: it is kept under smooth activations.
+func tangentBelow[T kernel.Float](act Activation, t *state[T], ydot []T) []T {
+	if act.smooth() {
+		return t.pre[:len(ydot)]
+	}
+	return ydot
+}
+
+// activateTangent computes ẏ = a′(z) ż, where y is a(z).
+func activateTangent[T kernel.Float](act Activation, s, t *state[T], ydot, y []T) {
+	switch {
+	case act == ReLU:
+		kernel.Gate(ydot, y)
+	case act.smooth():
+		copy(ydot, t.pre)
+		applyDerivative(act, ydot, s.pre[:len(ydot)])
+	}
 }
 
 func (d *dense[T]) updateTangent(a affine[T], _, _ *state[T], alpha T, dy, xdot []T, batch int) {
@@ -45,8 +75,21 @@ func (c *conv[T]) newTangent(capacity int) *state[T] {
 	return &state[T]{
 		pre:     preActivations[T](c.act, capacity*c.out().value),
 		patches: make([]T, capacity*c.shape.Positions()*kernel.Stride[T](c.shape.PatchSize())),
+		work:    make([]T, capacity*c.out().value),
 		noBias:  make([]T, kernel.Stride[T](c.shape.OutC)),
 	}
+}
+
+// tangentAlong takes the patches of x from the forward pass.
+func (c *conv[T]) tangentAlong(v affine[T], s, t *state[T], ydot, xdot, _, y []T, batch int) {
+	patches := t.patches
+	if xdot == nil {
+		patches = nil
+	} else {
+		kernel.Im2col(c.shape, patches, xdot, c.input.pixel, batch)
+	}
+	to := &v.(*convAffine[T]).denseAffine
+	c.along(to, c.act, s, t, ydot[:batch*c.out().value], patches, s.patches, y, batch*c.shape.Positions())
 }
 
 func (c *conv[T]) tangent(s, t *state[T], ydot, xdot, y []T, batch int) {
@@ -109,38 +152,57 @@ func (c *convPool[T]) newTangent(int) *state[T] {
 		pre:     make([]T, s.Positions()*kernel.Stride[T](s.OutC)), // of one sample
 		work:    make([]T, 2*s.OutC*s.PatchSize()),
 		noBias:  make([]T, kernel.Stride[T](s.OutC)),
+		bias:    make([]T, kernel.Stride[T](s.OutC)),
 		weights: kernel.NewWeights[T](s.OutC, s.PatchSize()),
 	}
 }
 
 func (c *convPool[T]) tangent(s, t *state[T], ydot, xdot, y []T, batch int) {
+	clear(ydot[:batch*c.out().value])
+	c.addTangent(&c.convPoolAffine, t.noBias, s, t, ydot, xdot, y, batch)
+}
+
+func (c *convPool[T]) tangentAlong(v affine[T], s, t *state[T], ydot, xdot, x, y []T, batch int) {
+	clear(ydot[:batch*c.out().value])
+	if xdot != nil {
+		c.addTangent(&c.convPoolAffine, t.noBias, s, t, ydot, xdot, y, batch)
+	}
+	by := v.(*convPoolAffine[T])
+	copy(t.bias, by.bias)
+	c.addTangent(by, t.bias, s, t, ydot, x, y, batch)
+}
+
+// addTangent adds to ẏ what the convolution of xdot with the weights of a, plus
+// bias, has where the maxima of the forward pass were.
+func (c *convPool[T]) addTangent(a *convPoolAffine[T], bias []T, s, t *state[T], ydot, xdot, y []T, batch int) {
 	shape := c.unpooled()
 	torch, ours := t.work[:len(t.work)/2], t.work[len(t.work)/2:]
-	c.weights.Unpack(torch)
+	a.weights.Unpack(torch)
 	kernel.FromTorch(shape, ours, torch)
 	t.weights.Pack(ours)
 	in, out := c.in(), c.out()
 	for b := range batch {
 		kernel.Im2col(shape, t.patches, xdot[b*in.value:], c.pixel(), 1)
-		t.weights.Forward(t.pre, t.patches, t.noBias, shape.Positions(), false)
-		c.route(s.offset[b*out.gradient:], t.pre, ydot[b*out.value:], y[b*out.value:])
+		t.weights.Forward(t.pre, t.patches, bias, shape.Positions(), false)
+		ydot, y := ydot[b*out.value:], y[b*out.value:]
+		c.eachMaximum(s.offset[b*out.gradient:], func(from, to, position, o int) {
+			if y[to] > 0 {
+				ydot[to] += t.pre[position*kernel.Stride[T](shape.OutC)+o]
+			}
+		})
 	}
 }
 
-// route sets ẏ of one sample to the tangents where the maxima were, and to zero
-// where the ReLU is closed. The border stays zero.
-func (c *convPool[T]) route(offset []int32, full, ydot, y []T) {
-	w, channels, stride := c.weights, c.weights.OutC, kernel.Stride[T](c.weights.OutC)
+// eachMaximum calls f with every pooled element of one sample: its index in dy and
+// in y, and the position of the convolution and the channel that it comes from.
+func (c *convPool[T]) eachMaximum(offset []int32, f func(from, to, position, o int)) {
+	w, channels := c.weights, c.weights.OutC
 	row := (w.W + 2) * c.pixel()
 	for py := range w.H / 2 {
 		for px := range w.W / 2 {
 			corner, position := 2*py*row+2*px*c.pixel(), 2*py*w.W+2*px
-			to := ((py+1)*(w.W/2+2) + px + 1) * channels
-			for o, at := range offset[(py*(w.W/2)+px)*channels:][:channels] {
-				ydot[to+o] = 0
-				if !(y[to+o] > 0) {
-					continue
-				}
+			from, to := (py*(w.W/2)+px)*channels, ((py+1)*(w.W/2+2)+px+1)*channels
+			for o, at := range offset[from : from+channels] {
 				q, d := position, int(at)-corner
 				if d >= row {
 					q, d = q+w.W, d-row
@@ -148,7 +210,7 @@ func (c *convPool[T]) route(offset []int32, full, ydot, y []T) {
 				if d > 0 {
 					q++
 				}
-				ydot[to+o] = full[q*stride+o]
+				f(from+o, to+o, q, o)
 			}
 		}
 	}

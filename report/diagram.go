@@ -36,7 +36,7 @@ func (r *Report) diagramFigures() []figure {
 	title := stabilityNote(hollow, absent) + "● 2/η*_{var}    ▲ λ_{max}"
 	caption := "The stability diagram of linearised SGD: for every solution its sharpness λ_max (triangles) and its generalised sharpness 2/η*_var (circles) against 2/η. " +
 		"Gradient descent is stable at a solution while λ_max ≤ 2/η, SGD with its batches in mean square while 2/η*_var ≤ 2/η: circles in the shaded area, above the edge of stability y = 2/η, are unstable." +
-		r.boundWords(ps) + hollowWords(hollow) + r.plainSGD()
+		boundWords(ps) + hollowWords(hollow) + r.plainSGD()
 	if colors.by != nil {
 		caption += " The colour is the batch size B."
 	}
@@ -63,7 +63,7 @@ func diagram(ps []place, colors coloring) *plot.Plot {
 	}
 	distinct := slices.Compact(slices.Sorted(slices.Values(xs)))
 	x, y := scaleOf(xs, 0.08, 1), scaleOf(append(values, xs...), 0.06, 1)
-	p := newPanel(x, y, "2 / η", "sharpness", distinct)
+	p := centredPanel(x, y, "2 / η", "sharpness", distinct)
 	p.Add(unstableAbove(x, y), bars(ps, y, func(s *solution) color.RGBA { return colors.of(s) }),
 		triangles(second, radius(len(ps))), dots(circles, radius(len(ps))))
 	return p

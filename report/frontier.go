@@ -37,11 +37,11 @@ func (r *Report) frontierFigures() []figure {
 	caption := fmt.Sprintf("The frontier of stability of %s: the largest learning rate η*_var(B) that is mean-square stable with batches of B samples. "+
 		"It rises to η_mean = 2/λ_max (dashed), the threshold of gradient descent. The square is where the solution was trained; it is stable if its square is below its line. Each is the solution of median margin η*_var/η: %s.",
 		drawnLines, strings.Join(names, "; "))
-	if slices.ContainsFunc(chosen, func(s *solution) bool {
-		return slices.ContainsFunc(frontier(s), func(p place) bool { return p.lower != p.value || p.upper != p.value })
-	}) {
-		caption += " Vertical bars reach from the proven lower to the proven upper bound where the threshold is not exact."
+	var all []place
+	for _, s := range chosen {
+		all = append(all, frontier(s)...)
 	}
+	caption += boundWords(all)
 	hollow := 0
 	for _, s := range chosen {
 		if !s.interpolates() {
@@ -98,7 +98,7 @@ func frontierPanel(chosen []*solution, colors coloring) *plot.Plot {
 		xs = append(xs, p.x)
 	}
 	x, y := scaleOf(xs, 0.05, 1), scaleOf(spanned(ys, all), 0.06, 1)
-	p := newPanel(x, y, "batch size B", "learning rate", nil)
+	p := centredPanel(x, y, "batch size B", "learning rate", nil)
 	for _, s := range chosen {
 		ps := frontier(s)
 		line, low := make([]float64, len(ps)), make([]float64, len(ps))

@@ -49,7 +49,7 @@ func (r *Report) margin(along, other quantity) (figure, bool) {
 	} else {
 		caption += ", the band reaches from the smallest to the largest."
 	}
-	caption += r.boundWords(ps) + hollowWords(hollow) + r.plainSGD()
+	caption += boundWords(ps) + hollowWords(hollow) + r.plainSGD()
 	return figure{caption: caption, ownMarks: true, height: 190 + vg.Length(12*strings.Count(title, "\n")), draw: func(c draw.Canvas) {
 		p := marginPanel(ps, along, colors)
 		p.Title.Text = title
@@ -77,7 +77,7 @@ func marginPanel(ps []place, along quantity, colors coloring) *plot.Plot {
 		series[key][p.x] = append(series[key][p.x], p.value)
 	}
 	x, y := scaleOf(xs, 0.06, 1), scaleOf(spanned([]float64{0.9, 1.1}, ps), 0.06, 1)
-	p := newPanel(x, y, along.label, margin().label, slices.Compact(slices.Sorted(slices.Values(xs))))
+	p := centredPanel(x, y, along.label, margin().label, slices.Compact(slices.Sorted(slices.Values(xs))))
 	p.Add(drawn(func(c draw.Canvas, tx, ty func(float64) vg.Length) {
 		c.FillPolygon(shade, []vg.Point{{X: tx(x.lo), Y: ty(y.lo)}, {X: tx(x.hi), Y: ty(y.lo)}, {X: tx(x.hi), Y: ty(1)}, {X: tx(x.lo), Y: ty(1)}})
 		if style := textStyle(tickSize - 1); ty(1)-ty(y.lo) > 1.3*style.Font.Size {

@@ -59,8 +59,33 @@ type drawn func(c draw.Canvas, x, y func(float64) vg.Length)
 
 // Plot implements plot.Plotter.
 func (d drawn) Plot(c draw.Canvas, p *plot.Plot) {
-	x, y := p.Transforms(&c)
-	d(c, x, y)
+	place := func(a plot.Axis) func(float64) float64 {
+		if s, ok := a.Scale.(centred); ok {
+			return s.at
+		}
+		return a.Norm
+	}
+	x, y := place(p.X), place(p.Y)
+	d(c, func(v float64) vg.Length { return c.X(x(v)) }, func(v float64) vg.Length { return c.Y(y(v)) })
+}
+
+// centred is a scale for an axis with a label: gonum makes room for the label at
+// the arithmetic middle of the axis, though it draws it at the middle.
+type centred struct{ scale }
+
+// Normalize implements plot.Normalizer.
+func (s centred) Normalize(lo, hi, v float64) float64 {
+	if v == 0.5*(hi+lo) {
+		return 0.5
+	}
+	return s.at(v)
+}
+
+// centredPanel is a panel with axes of either kind of scale and long labels.
+func centredPanel(x, y scale, xLabel, yLabel string, ticksX []float64) *plot.Plot {
+	p := newPanel(x, y, xLabel, yLabel, ticksX)
+	p.X.Scale, p.Y.Scale = centred{x}, centred{y}
+	return p
 }
 
 // dot is a solution in a panel; hollow marks one that does not count.

@@ -89,9 +89,9 @@ func bars(ps []place, y scale, clr func(*solution) color.RGBA) drawn {
 }
 
 // boundWords explains the bars if there are any.
-func (r *Report) boundWords(ps []place) string {
+func boundWords(ps []place) string {
 	if slices.ContainsFunc(ps, func(p place) bool { return !(p.lower == p.value && p.upper == p.value) }) {
-		return " Vertical bars reach from the proven lower to the proven upper bound where the threshold is not exact."
+		return " Vertical bars reach from the lower to the upper bound where the threshold is not exact."
 	}
 	return ""
 }
@@ -113,7 +113,7 @@ func (r *Report) plainSGD() string {
 		parts = append(parts, "the batches of an epoch of this run depend on each other")
 	}
 	if slices.ContainsFunc(r.Config.Grid.Method, func(m string) bool { return m != "sgd" && m != "gd" }) || r.Config.SGD.WeightDecay != 0 {
-		parts = append(parts, "this run adds terms to the gradient")
+		parts = append(parts, "this run changes the gradient of a step")
 	}
 	if len(parts) == 0 {
 		return ""

@@ -86,7 +86,7 @@ func (r *Report) sharpnessCaption(curves []curve, sharp, batch bool, steps stepA
 		parts = append(parts, "the largest eigenvalue λ_max of the Hessian of the configured loss")
 	}
 	if batch {
-		parts = append(parts, "batch sharpness, the mean of gᵀHg/‖g‖² over batches with gradient g and Hessian H, with its 95% interval as a band")
+		parts = append(parts, "batch sharpness, the mean of gᵀHg/‖g‖² over batches, g and H the gradient and the Hessian of a batch, with its 95% interval as a band")
 	}
 	samples := int64(0)
 	for _, c := range curves {
@@ -188,7 +188,7 @@ func edgesAndValues(ts []trace) scale {
 
 // panel draws the traces of one quantity, their bands and their edges.
 func (a stepAxis) panel(ts []trace, y scale, label string) *plot.Plot {
-	p := newPanel(a.scale, y, "", label, nil)
+	p := centredPanel(a.scale, y, "", label, nil)
 	if a.log && a.zero > 0 {
 		p.X.Tick.Marker = a.withZero(p.X.Tick.Marker.Ticks(a.lo, a.hi))
 	}

@@ -156,6 +156,7 @@ func oddRuns() map[string]*Report {
 		etas, batches = append(etas, 0.01*float64(i+1)), append(batches, 5*(i+1))
 	}
 	add("hundreds of cells", gridConfig(etas, batches, 1), nil)
+	oddStability(runs)
 	runs["no records"] = fromRecords(four, nil, false, fewDraws)
 	return runs
 }

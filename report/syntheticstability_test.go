@@ -85,8 +85,9 @@ func withProbes(r *Report, steps []int64) *Report {
 		if s := &r.solutions[i]; s.Result != nil {
 			rows := probesOf(s.Point.LearningRate, steps)
 			c := thin(rows)
-			c.of, c.probes = s, probed(rows)
-			r.curves = append(r.curves, c)
+			if c.of, c.probes = s, probed(rows); len(c.steps) > 0 {
+				r.curves = append(r.curves, c)
+			}
 		}
 	}
 	return r
@@ -98,4 +99,69 @@ func evenly(n int, every int64) []int64 {
 		steps = append(steps, i*every)
 	}
 	return steps
+}
+
+// oddStability adds runs with results on stability, or parts of them.
+func oddStability(runs map[string]*Report) {
+	cfg := gridConfig([]float64{0.1, 0.2, 0.4}, []int{10, 20}, 2)
+	nan, inf := rundir.Number(math.NaN()), rundir.Number(math.Inf(1))
+	add := func(name string, exact bool, steps []int64, change func(int, *rundir.Record)) *Report {
+		rs := stableRecords(cfg, exact)
+		for i := range rs {
+			rs[i].Result.Moments = rs[i].Result.Moments[:1]
+			if change != nil {
+				change(i, &rs[i])
+			}
+		}
+		runs[name] = withProbes(fromRecords(cfg, rs, false, 20), steps)
+		return runs[name]
+	}
+	add("stability", true, evenly(5, 100), nil)
+	add("stability in brackets", false, nil, nil)
+	add("stability without moments", true, nil, func(_ int, r *rundir.Record) { r.Result.Moments = nil })
+	add("stability, none interpolates", true, nil, func(_ int, r *rundir.Record) { noInterpolation(r) })
+	add("stability of the diverged", true, nil, func(_ int, r *rundir.Record) { diverge(r) })
+	add("stability half measured", false, evenly(1, 1), func(i int, r *rundir.Record) {
+		s := r.Result.Stability
+		switch i % 6 {
+		case 0:
+			r.Result.Stability = nil
+		case 1:
+			s.EtaVar.Value, r.Result.Curvature = nan, nil
+		case 2:
+			s.EtaVar.Lower, s.EtaVar.Upper, s.EtaMean = nan, nan, nan
+		case 3:
+			s.Orders, s.Frontier, s.Lyapunov = nil, s.Frontier[:1], nil
+			s.EtaAllOrders = rundir.Bracket{Lower: nan, Upper: nan}
+		case 4:
+			r.Result, r.Status.State = nil, rundir.Failed
+		case 5:
+			r.Result.Curvature.LambdaMax, r.Result.Curvature.ResidualShare = nil, nil
+			s.Lyapunov[1].Value, s.Lyapunov[1].CI95 = nan, [2]rundir.Number{nan, nan}
+		}
+	})
+	add("stability without limits", false, nil, func(i int, r *rundir.Record) {
+		s := r.Result.Stability
+		switch i % 3 {
+		case 0:
+			s.EtaVar.Upper, s.EtaVar.Lower = inf, 0
+			s.Frontier[2].Upper, s.Frontier[3].Lower, s.Frontier[4].Value = inf, 0, nan
+		case 1:
+			*s = rundir.Stability{EtaMean: inf, EtaVar: rundir.Threshold{Value: inf, Lower: inf, Upper: inf, Exact: true}}
+			r.Result.Curvature.LambdaMax = new(rundir.Number)
+		case 2:
+			*s = rundir.Stability{EtaMean: nan, EtaVar: rundir.Threshold{Value: 0, Lower: -1, Upper: 1e300}, Frontier: []rundir.FrontierPoint{{BatchSize: 0}, {BatchSize: 3}}}
+		}
+	})
+	add("stability of nothing finite", true, nil, func(_ int, r *rundir.Record) {
+		*r.Result.Stability = rundir.Stability{EtaMean: nan, EtaVar: rundir.Threshold{Value: nan, Lower: nan, Upper: nan}}
+	})
+	add("probes on a logarithmic axis", true, []int64{0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}, nil)
+	odd := add("probes half measured", true, evenly(9, 10), nil)
+	for _, c := range odd.curves {
+		c.probes[0].Probe = rundir.NoProbe()
+		c.probes[0].ProbeSamples = 10
+		c.probes[1].LambdaMax, c.probes[2].LambdaMax = -3, math.Inf(1)
+		c.probes[3].RatioMean, c.probes[4].RatioMeanLower, c.probes[5].RatioMeanUpper = math.Inf(-1), math.NaN(), math.Inf(1)
+	}
 }

@@ -82,7 +82,7 @@ func (k *krylov) grow(limit int, tolerance float64) (converged bool) {
 		if !k.extend(work) {
 			return true
 		}
-		if steps := len(k.alpha); steps < 8 || steps%4 == 0 || steps == limit {
+		if steps := len(k.alpha); steps < 8 || steps%4 == 0 && steps <= 32 || steps%16 == 0 || steps == limit {
 			if value, residual, _ := k.ritz(); residual <= tolerance*value {
 				return true
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"sobolev/internal/kernel"
 	"sobolev/linop"
 )
 
@@ -75,9 +76,8 @@ func binomial(n, k int) float64 {
 func (t *Tensor) At(eta float64) []float64 {
 	sum := make([]float64, t.Size*t.Size)
 	for m := t.K; m >= 0; m-- {
-		for i, c := range t.coefficients[m] {
-			sum[i] = sum[i]*eta + c
-		}
+		kernel.Scale(sum, eta)
+		kernel.Axpy(sum, 1, t.coefficients[m])
 	}
 	return sum
 }

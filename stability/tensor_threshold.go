@@ -1,6 +1,10 @@
 package stability
 
-import "math"
+import (
+	"math"
+
+	"sobolev/internal/kernel"
+)
 
 // Points of the scan for the first crossing of an odd order, and what rounding may
 // put an eigenvalue above one.
@@ -11,15 +15,14 @@ const (
 
 // stable says whether all eigenvalues of T_k lie in [−1, 1].
 func (t *Tensor) stable(eta float64) bool {
+	m, work := t.At(eta), make([]float64, t.Size*t.Size)
 	inside := func(sign float64) bool {
-		m := t.At(eta)
-		for i := range m {
-			m[i] *= -sign
-		}
+		clear(work)
+		kernel.Axpy(work, -sign, m)
 		for i := range t.Size {
-			m[i*t.Size+i] += 1 + crossingSlack
+			work[i*t.Size+i] += 1 + crossingSlack
 		}
-		return positiveDefinite(t.Size, m)
+		return positiveDefinite(t.Size, work)
 	}
 	// Even orders: the largest eigenvalue is the spectral radius.
 	return inside(1) && (t.K%2 == 0 || inside(-1))

@@ -429,3 +429,33 @@ func BenchmarkConvPoolPowers(b *testing.B) {
 	b.ReportMetric(times.min()/1e3/20, "min-µs/sample")
 	b.ReportMetric(times.median()/1e3/20, "med-µs/sample")
 }
+
+// BenchmarkConvPoolImage is the gradient of the images, 20 of them: the backward
+// product of the first layer, which a step of SGD does not need and the moments do.
+func BenchmarkConvPoolImage(b *testing.B) {
+	v := newVGG(20)
+	for l := len(v.blocks) - 1; l > 0; l-- {
+		v.backwardLayer(l)
+	}
+	c := v.blocks[0]
+	for _, simd := range []bool{false, true} {
+		if simd && !haveSIMD {
+			continue
+		}
+		setSIMD(simd)
+		b.Run(Name(), func(b *testing.B) {
+			var times sample
+			peak := 0.0
+			for b.Loop() {
+				peak = max(peak, measuredPeak(FMAPeakLoop32))
+				start := time.Now()
+				c.Backward(v.delta[0], v.delta[1], v.offset[0], nil, v.work[0], v.batch)
+				times.add(time.Since(start))
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(peak, "peak-GFLOP/s")
+			times.report(b, "L1-bwd", v.flops(0), peak)
+		})
+	}
+	setSIMD(haveSIMD)
+}

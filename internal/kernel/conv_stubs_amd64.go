@@ -35,6 +35,13 @@ func convSort(record *byte, size int, dist int, dy *float32, offset *int32, n in
 //go:noescape
 func convSpread8(dx *float32, w *float32, record *byte, size int, dist int, row int, pixel int, n int)
 
+// convSpreadImage adds to dx, an image of three channels, the patches dy·w of n windows that lie side by side.
+// w is [outs][4][4][4][3]: by the position of the maximum, a patch among the pixels of its window. outs is a multiple
+// of 16; at is the offset of the first window, where dx starts; row is the distance between rows in bytes.
+//
+//go:noescape
+func convSpreadImage(dx *float32, w *float32, dy *float32, offset *int32, row int, n int, outs int, at int)
+
 // convColumnSums adds alpha·Σ dy over n rows, stride bytes apart, to sum; columns are counted in vectors of eight.
 //
 //go:noescape

@@ -37,12 +37,11 @@ package kernel
 // concurrently; the others need exclusive access.
 type ConvPool[T Float] struct {
 	InC, OutC, H, W int
-	channels        int               // of a pixel in memory
-	slice           int               // channels in a block of weights: 8 or 3
-	data            []T               // blocks [channels/slice][OutC][3][3][slice]
-	panels          []T               // the same weights as [OutC/16][3][3][channels][16]
-	image           *imageGradient[T] // of 3-channel images, else nil
-	spectra         []T               // their transforms, where Forward uses them
+	channels        int // of a pixel in memory
+	slice           int // channels in a block of weights: 8 or 3
+	data            []T // blocks [channels/slice][OutC][3][3][slice]
+	panels          []T // the same weights as [OutC/16][3][3][channels][16]
+	spectra         []T // their transforms, where Forward uses them
 }
 
 // panelOut is the number of outputs in a panel.
@@ -80,9 +79,6 @@ func NewConvPool[T Float](outC, inC, h, w int) *ConvPool[T] {
 		panels: aligned[T](outC * 9 * channels),
 	}
 	c.spectra = aligned[T](c.spectraSize())
-	if slice == 3 {
-		c.image = newImageGradient[T](outC)
-	}
 	return c
 }
 
@@ -174,9 +170,6 @@ func (c *ConvPool[T]) Add(a T, v *ConvPool[T]) {
 
 // pack copies the weights to the panels that Forward reads.
 func (c *ConvPool[T]) pack() {
-	if c.image != nil {
-		c.image.set(c)
-	}
 	if packConvPanels(c) {
 		return
 	}

@@ -5,7 +5,7 @@ package kernel
 
 func (c *ConvPool[T]) forwardSample(y []T, offset []int32, x, bias []T) {
 	for p := range c.windows() {
-		at := p/(c.W/2)*2*c.row() + p%(c.W/2)*2*c.channels
+		at := c.windowStart(p)
 		out, where := c.pooled(y, p), offset[p*c.OutC:(p+1)*c.OutC]
 		for o := 0; o < c.OutC; o += 2 {
 			panel := c.panels[o/panelOut*panelOut*9*c.channels+o%panelOut:]

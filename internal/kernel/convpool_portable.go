@@ -1,4 +1,4 @@
-//go:build !amd64 || purego
+//go:build (!amd64 && !arm64) || purego
 
 package kernel
 
@@ -17,6 +17,8 @@ func (c *ConvPool[T]) patchVectors(g []T, alpha T, dy []T, offset []int32, x []T
 }
 
 func (c *ConvPool[T]) scatterVectors(dx, records, dy []T, offset []int32, n int) bool { return false }
+
+func (c *ConvPool[T]) imageVectors(dx, placed, dy []T, offset []int32) bool { return false }
 
 func (c *ConvPool[T]) columnVectors(sum []T, alpha T, dy []T, n int) bool { return false }
 

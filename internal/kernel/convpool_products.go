@@ -19,7 +19,7 @@ func (c *ConvPool[T]) Forward(y []T, offset []int32, x, bias []T, batch int) {
 func (c *ConvPool[T]) WorkSize() int {
 	records := c.chunkRows() * c.W / 2 * c.recordSize()
 	if c.slice == 3 {
-		records = max(records, c.spreadSize()+c.patchSize())
+		records = c.placedSize()
 	}
 	return c.group()*c.ImageSize() + records
 }
@@ -49,17 +49,21 @@ func (c *ConvPool[T]) Backward(dx, dy []T, offset []int32, gate, work []T, batch
 		panic("kernel: ConvPool.Backward: slice too short")
 	}
 	group, image := c.group(), c.ImageSize()
+	rest := work[group*image:]
+	if c.slice == 3 {
+		c.placeWeights(rest[:c.placedSize()])
+	}
 	for b := 0; b < batch; b += group {
 		n := min(group, batch-b)
 		clear(work[:n*image])
 		at := b * c.Outputs()
-		if c.image != nil {
+		if c.slice == 3 {
 			for i := range n {
 				own := at + i*c.Outputs()
-				c.image.scatter(c, work[i*image:], work[group*image:], dy[own:], offset[own:])
+				c.scatterImage(work[i*image:], rest, dy[own:], offset[own:])
 			}
 		} else {
-			c.scatter(work[:n*image], work[group*image:], dy[at:], offset[at:], n)
+			c.scatter(work[:n*image], rest, dy[at:], offset[at:], n)
 		}
 		for i := range n {
 			var open []T

@@ -1,35 +1,15 @@
 //go:build arm64 && !purego
 
 #include "textflag.h"
+#include "neon_arm64.h"
 
 // Written by hand: avo knows amd64 only. A row of a panel is 96 bytes, six
 // vectors, for both element types, so that a body serves both and takes the
 // instructions that differ as arguments.
 //
-// The assembler knows little vector arithmetic on floats; what it lacks is
-// encoded here. Registers are numbers in these macros, destination first, so that
-// others can count through them; for that alone VFMLA is among them.
-//
 // The multiply-add by an element, d += n·m[e], keeps the broadcast out of the
 // loops: a VDUP or VLD1R would take one slot in seven from the pipes that
 // multiply. Tiles have 24 sums, so that the chains cover the latency of four pipes.
-
-#define FMLA_ELEMENT32(d, n, m, e) WORD $(0x4F801000 | ((e)&1)<<21 | ((e)>>1)<<11 | (m)<<16 | (n)<<5 | (d))
-#define FMLA_ELEMENT64(d, n, m, e) WORD $(0x4FC01000 | (e)<<11 | (m)<<16 | (n)<<5 | (d))
-#define FMLA32(d, n, m) WORD $(0x4E20CC00 | (m)<<16 | (n)<<5 | (d))
-#define FMLA64(d, n, m) WORD $(0x4E60CC00 | (m)<<16 | (n)<<5 | (d))
-#define FADD32(d, n, m) WORD $(0x4E20D400 | (m)<<16 | (n)<<5 | (d))
-#define FADD64(d, n, m) WORD $(0x4E60D400 | (m)<<16 | (n)<<5 | (d))
-#define FMUL32(d, n, m) WORD $(0x6E20DC00 | (m)<<16 | (n)<<5 | (d))
-#define FMUL64(d, n, m) WORD $(0x6E60DC00 | (m)<<16 | (n)<<5 | (d))
-#define FMAX32(d, n, m) WORD $(0x4E20F400 | (m)<<16 | (n)<<5 | (d))
-#define FMAX64(d, n, m) WORD $(0x4E60F400 | (m)<<16 | (n)<<5 | (d))
-#define FADDP32(d, n, m) WORD $(0x6E20D400 | (m)<<16 | (n)<<5 | (d))
-#define FADDP64(d, n, m) WORD $(0x6E60D400 | (m)<<16 | (n)<<5 | (d))
-#define POSITIVE32(d, n) WORD $(0x4EA0C800 | (n)<<5 | (d)) // FCMGT d, n, #0
-#define POSITIVE64(d, n) WORD $(0x4EE0C800 | (n)<<5 | (d))
-#define WIDEN_LOW(d, n) WORD $(0x0E617800 | (n)<<5 | (d)) // FCVTL
-#define WIDEN_HIGH(d, n) WORD $(0x4E617800 | (n)<<5 | (d))
 
 // Sum of the elements of V(v) into its first element.
 #define TOTAL32(v) FADDP32(v, v, v); FADDP32(v, v, v)

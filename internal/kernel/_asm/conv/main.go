@@ -21,6 +21,7 @@ func main() {
 	patches3()
 	sortWindows()
 	spread8()
+	spreadImage()
 	columnSums()
 	transpose()
 	winogradInput()

@@ -1,0 +1,110 @@
+package report
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"sobolev/rundir"
+)
+
+func TestSharpnessFigure(t *testing.T) {
+	cfg := gridConfig([]float64{0.02, 0.05, 0.1, 0.2, 0.4}, []int{20}, 2)
+	r := withProbes(fromRecords(cfg, stableRecords(cfg, true), false, 20), evenly(11, 1000))
+	f, svg := figureNamed(t, r, "sharpness")
+	if n := len(dashes.FindAllString(svg, -1)); n != 2*maxRepresentatives {
+		t.Errorf("%d lines at 2/η, want one for each of 4 curves in 2 panels", n)
+	}
+	for _, text := range []string{">batch sharpness<", "(Hessian)<", ">0<", ">10000<", "(dashed: 2 / η)<"} {
+		if !strings.Contains(svg, text) {
+			t.Errorf("no %q in the figure", text)
+		}
+	}
+	for _, text := range []string{"first 1000 training samples", "η = 0.02, B = 20", "η = 0.4, B = 20"} {
+		if !strings.Contains(f.caption, text) {
+			t.Errorf("no %q in %q", text, f.caption)
+		}
+	}
+	for _, c := range r.curves {
+		for i := range c.probes {
+			c.probes[i].RatioMean = math.NaN()
+		}
+	}
+	f, svg = figureNamed(t, r, "sharpness")
+	if strings.Contains(svg, "batch sharpness") || strings.Contains(f.caption, "interval") || len(dashes.FindAllString(svg, -1)) != maxRepresentatives {
+		t.Error("batch sharpness is drawn without being measured")
+	}
+	for i := range r.curves {
+		r.curves[i].probes = nil
+	}
+	if _, svg = figureNamed(t, r, "sharpness"); svg != "" {
+		t.Error("a run without probes has the figure")
+	}
+}
+
+func TestStepAxis(t *testing.T) {
+	axis := func(steps []int64) stepAxis { return stepsOf([]curve{{probes: probesOf(0.1, steps)}}) }
+	if a := axis(evenly(50, 100)); a.log || !a.holds(0) || !a.holds(4900) || a.at(0) != 0 {
+		t.Errorf("evenly spaced: %+v", a)
+	}
+	geometric := []int64{0, 1, 2, 4, 8, 16, 32, 64, 128, 256}
+	a := axis(geometric)
+	if !a.log || !(a.at(0) > 0 && a.at(0) <= 0.5) || !a.holds(a.at(0)) || !a.holds(256) || a.at(4) != 4 {
+		t.Errorf("geometrically spaced: %+v", a)
+	}
+	p := centredPanel(a.scale, scale{lo: 0, hi: 1}, "", "", nil)
+	if got := labels(a.withZero(p.X.Tick.Marker.Ticks(a.lo, a.hi))); !strings.HasPrefix(got, "0 1 ") {
+		t.Errorf("labels %s", got)
+	}
+	if a := axis(geometric[1:]); !a.log || a.zero != 0 || a.at(1) != 1 {
+		t.Errorf("without step 0: %+v", a)
+	}
+	for _, steps := range [][]int64{{0}, {7}, {0, 5}} {
+		if a := axis(steps); a.log || !a.holds(float64(steps[0])) {
+			t.Errorf("%v: %+v", steps, a)
+		}
+	}
+}
+
+func TestProbed(t *testing.T) {
+	rows := probesOf(0.1, evenly(5000, 3))
+	rows = slices.Insert(rows, 1, rundir.HistoryRow{Step: 1, BatchLoss: 1, Probe: rundir.NoProbe()})
+	kept := probed(rows)
+	if len(kept) != maxProbes || kept[0].Step != 0 || kept[len(kept)-1].Step != 3*4999 {
+		t.Errorf("%d rows from %d to %d", len(kept), kept[0].Step, kept[len(kept)-1].Step)
+	}
+	for i, row := range kept {
+		if row.ProbeSamples == 0 || i > 0 && row.Step <= kept[i-1].Step {
+			t.Errorf("row %d: %+v", i, row)
+		}
+	}
+	if got := probed([]rundir.HistoryRow{{Step: 1, Probe: rundir.NoProbe()}}); len(got) != 0 {
+		t.Errorf("%d rows without a probe", len(got))
+	}
+}
+
+// From disk, where what is infinite is null and unmeasured columns are NaN.
+func TestStabilityFromDisk(t *testing.T) {
+	cfg := gridConfig([]float64{0.1, 0.2}, []int{20}, 1)
+	rs := stableRecords(cfg, false)
+	rs[0].Result.Stability.EtaVar.Upper = rundir.Number(math.Inf(1))
+	dir := onDisk(t, cfg, rs)
+	for _, r := range rs {
+		if err := dir.Point(r.Point).WriteHistory(probesOf(r.Point.LearningRate, evenly(6, 500))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := Build(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"stability-diagram", "margin", "frontier", "sharpness"} {
+		if _, svg := figureNamed(t, r, name); svg == "" {
+			t.Errorf("no figure %s", name)
+		}
+	}
+	if rows := r.stabilityTable().Rows; len(rows) != 2 || !strings.HasSuffix(rows[0].EtaVar.Range, ", –]") {
+		t.Errorf("%+v", rows)
+	}
+}
