@@ -92,8 +92,9 @@ func (s *study) measure(ctx context.Context) error {
 	}
 	nc := s.point.Samples() * s.point.Outputs()
 	var ev stability.Evidence
-	// Two matrices for K and Q, and what a threshold needs at least.
-	if nc <= s.options.ExactLimit && 6*8*int64(nc)*int64(nc) <= s.memory {
+	// K, Q and what a threshold takes.
+	need := stability.MeanSquareMemory(s.point.Samples(), s.point.Outputs()) + 2*8*int64(nc)*int64(nc)
+	if nc <= s.options.ExactLimit && need <= s.memory {
 		ev, err = s.exact(ctx)
 	} else {
 		ev, err = s.bracketed(ctx, samples)
@@ -178,7 +179,7 @@ func (s *study) frontier(span *stability.Span) error {
 	return nil
 }
 
-// frontierBatches returns the batch sizes that are asked for, or 1, 2, 5, 10, …, and
+// frontierBatches returns the batch sizes that are asked for, or 1, 10, 100, …, and
 // the point's own and n.
 func frontierBatches(asked []int, n, batch int) []int {
 	batches := []int{batch, n}
@@ -187,12 +188,8 @@ func frontierBatches(asked []int, n, batch int) []int {
 			batches = append(batches, b)
 		}
 	}
-	for decade := 1; len(asked) == 0 && decade < n; decade *= 10 {
-		for _, digit := range []int{1, 2, 5} {
-			if b := decade * digit; b < n {
-				batches = append(batches, b)
-			}
-		}
+	for b := 1; len(asked) == 0 && b < n; b *= 10 {
+		batches = append(batches, b)
 	}
 	slices.Sort(batches)
 	return slices.Compact(batches)
@@ -220,7 +217,7 @@ func (s *study) lyapunov(span *stability.Span, meanSquare stability.Bracket) {
 
 // krylovColumns is the size of the subspace that upper bounds come from where the
 // Gram matrix is too large.
-const krylovColumns = 60
+const krylovColumns = 12
 
 // bracketed works with products, in time and memory linear in n.
 func (s *study) bracketed(ctx context.Context, samples curvature.Samples) (stability.Evidence, error) {

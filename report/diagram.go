@@ -21,7 +21,8 @@ func (r *Report) stabilityFigures() []figure {
 	return append(figs, r.frontierFigures()...)
 }
 
-// diagramFigures is the stability diagram.
+// diagramFigures is the stability diagram: 2/η*_var, the generalised sharpness of
+// Mulayoff & Michaeli (2024), meets 2/η at the edge of mean-square stability.
 func (r *Report) diagramFigures() []figure {
 	edge := quantity{"2/η", "2 / η", func(s *solution) float64 { return 2 / s.Point.LearningRate }}
 	ps, hollow, absent := r.places(edge, func(s *solution) between { return s.etaVar().under(2) })

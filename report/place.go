@@ -17,7 +17,7 @@ var shade = color.RGBA{0xf1, 0xee, 0xe8, 0xff}
 func stabilityNote(hollow, absent int) string {
 	var parts []string
 	if hollow > 0 {
-		parts = append(parts, fmt.Sprintf("hollow: not interpolating, %d", hollow))
+		parts = append(parts, fmt.Sprintf("hollow, not interpolating: %d", hollow))
 	}
 	if absent > 0 {
 		parts = append(parts, fmt.Sprintf("not drawn: %d", absent))
@@ -91,7 +91,7 @@ func bars(ps []place, y scale, clr func(*solution) color.RGBA) drawn {
 // boundWords explains the bars if there are any.
 func boundWords(ps []place) string {
 	if slices.ContainsFunc(ps, func(p place) bool { return !(p.lower == p.value && p.upper == p.value) }) {
-		return " Vertical bars reach from the lower to the upper bound where the threshold is not exact."
+		return " Vertical bars reach from the lower to the upper bound where the threshold is not exact; between them it is open whether a solution is stable."
 	}
 	return ""
 }

@@ -92,15 +92,17 @@ func (r *Report) observe(s *solution) {
 	r.outputs = max(r.outputs, s.Result.Model.Outputs)
 }
 
-// varies says whether a quantity of the grid takes more than one value.
+// varies says whether a quantity of the grid takes more than one value, as far as
+// its values are known.
 func (r *Report) varies(q quantity) bool {
 	first := math.NaN()
 	for i := range r.solutions {
 		v := q.of(&r.solutions[i])
-		if math.IsNaN(first) {
+		switch {
+		case math.IsNaN(v):
+		case math.IsNaN(first):
 			first = v
-		}
-		if v != first {
+		case v != first:
 			return true
 		}
 	}

@@ -37,12 +37,6 @@ func sharpness() quantity {
 	}}
 }
 
-// generalisedSharpness is 2/η*_var, which meets 2/η at the edge of mean-square
-// stability (Mulayoff & Michaeli, 2024).
-func generalisedSharpness() quantity {
-	return quantity{"2/η*_var", "2 / η*_{var}", func(s *solution) float64 { return 2 / s.etaVar().value }}
-}
-
 // margin is η*_var/η: above 1 the solution is mean-square stable where it was
 // trained.
 func margin() quantity {
@@ -89,15 +83,16 @@ func (v verdict) String() string {
 	return [...]string{"–", "undecided", "yes", "no"}[v]
 }
 
-// decide compares a learning rate with the bounds of a threshold.
+// decide compares a learning rate with the bounds of a threshold, which is
+// positive: bounds of 0 were never computed.
 func decide(eta, lower, upper float64) verdict {
 	switch {
+	case math.IsNaN(lower) && math.IsNaN(upper) || upper <= 0:
+		return unmeasured
 	case eta <= lower:
 		return stable
 	case eta > upper:
 		return unstable
-	case math.IsNaN(lower) && math.IsNaN(upper):
-		return unmeasured
 	}
 	return undecided
 }

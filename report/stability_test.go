@@ -64,7 +64,7 @@ func TestStabilityDiagram(t *testing.T) {
 			t.Errorf("%d filled and %d hollow markers of %s, want 9 and 1", n, rings, shape)
 		}
 	}
-	for _, text := range []string{"not interpolating, 1", "not drawn: 2", ">sharpness<", ">2 / η<", ">unstable<", ">stable<", ">B<"} {
+	for _, text := range []string{"hollow, not interpolating: 1", "not drawn: 2", ">sharpness<", ">2 / η<", ">unstable<", ">stable<", ">B<"} {
 		if !strings.Contains(svg, text) {
 			t.Errorf("no %q in the diagram", text)
 		}
@@ -96,12 +96,13 @@ func TestBounds(t *testing.T) {
 	r := fromRecords(cfg, stableRecords(cfg, false), false, 20)
 	for i := range r.solutions {
 		s := &r.solutions[i]
-		edge, m := generalisedSharpness().of(s)*s.Point.LearningRate/2, margin().of(s)
+		generalised := s.etaVar().under(2).value
+		edge, m := generalised*s.Point.LearningRate/2, margin().of(s)
 		if !near(edge*m, 1, 1e-12) || !(m > 1) {
 			t.Errorf("2/η*_var is %v of 2/η at the margin %v", edge, m)
 		}
-		if !(sharpness().of(s) <= generalisedSharpness().of(s)) {
-			t.Errorf("λ_max %v is above 2/η*_var %v", sharpness().of(s), generalisedSharpness().of(s))
+		if !(sharpness().of(s) <= generalised) {
+			t.Errorf("λ_max %v is above 2/η*_var %v", sharpness().of(s), generalised)
 		}
 	}
 }
@@ -113,7 +114,7 @@ func TestVerdicts(t *testing.T) {
 		want              verdict
 	}{
 		{0.1, 0.1, 0.1, stable}, {0.1, 0.2, nan, stable}, {0.1, 0.05, 0.1, undecided}, {0.1, 0.05, 0.09, unstable},
-		{0.1, nan, 0.09, unstable}, {0.1, nan, 0.2, undecided}, {0.1, 0.05, inf, undecided}, {0.1, inf, inf, stable}, {0.1, nan, nan, unmeasured},
+		{0.1, nan, 0.09, unstable}, {0.1, nan, 0.2, undecided}, {0.1, 0.05, inf, undecided}, {0.1, inf, inf, stable}, {0.1, nan, nan, unmeasured}, {0.1, 0, 0, unmeasured},
 	} {
 		if got := decide(c.eta, c.lower, c.upper); got != c.want {
 			t.Errorf("η = %v against [%v, %v]: %v, want %v", c.eta, c.lower, c.upper, got, c.want)
@@ -176,6 +177,15 @@ func TestFrontierFigure(t *testing.T) {
 	f, svg := figureNamed(t, r, "frontier")
 	if n, _ := filled(svg, circle); n != 4*12 {
 		t.Errorf("%d thresholds, want 12 of 4 solutions", n)
+	}
+	edged := 0
+	for _, m := range square.FindAllStringSubmatch(svg, -1) {
+		if strings.Contains(m[1], "fill:none") && strings.Contains(m[1], "stroke:#222222") {
+			edged++
+		}
+	}
+	if edged != 4 {
+		t.Errorf("%d squares, want one where each solution was trained", edged)
 	}
 	if n := len(dashes.FindAllString(svg, -1)); n != 4 {
 		t.Errorf("%d dashed lines", n)

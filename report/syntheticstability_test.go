@@ -156,6 +156,20 @@ func oddStability(runs map[string]*Report) {
 	add("stability of nothing finite", true, nil, func(_ int, r *rundir.Record) {
 		*r.Result.Stability = rundir.Stability{EtaMean: nan, EtaVar: rundir.Threshold{Value: nan, Lower: nan, Upper: nan}}
 	})
+	half := cfg
+	half.Grid.Method, half.Grid.BatchSize = []string{"gd"}, nil
+	rs := records(half)
+	for i := range rs {
+		r := &rs[i]
+		r.Point.SGD.Sampling = "without-replacement"
+		p := r.Point
+		p.BatchSize = r.Result.Data.Samples
+		r.Result.Stability, r.Result.Curvature = stabilityOf(p, true, rand.New(rand.NewPCG(1, 2)))
+		if i > 2 {
+			r.Result, r.Status.State = nil, rundir.Pending
+		}
+	}
+	runs["stability of gd, half done"] = fromRecords(half, rs, false, 20)
 	add("probes on a logarithmic axis", true, []int64{0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}, nil)
 	odd := add("probes half measured", true, evenly(9, 10), nil)
 	for _, c := range odd.curves {

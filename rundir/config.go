@@ -128,7 +128,7 @@ type Measure struct {
 	// above, thresholds are brackets. Default 2,500: about a minute and 0.4 GB.
 	ExactLimit int `yaml:"exact_limit,omitempty" json:"exact_limit,omitempty"`
 	// Frontier lists batch sizes whose mean-square thresholds are found too; those
-	// above n are left out. Default: 1, 2, 5, 10, 20, … and n.
+	// above n are left out. Default: 1, 10, 100, … and n.
 	Frontier []int `yaml:"frontier,flow,omitempty" json:"frontier,omitempty"`
 	// Every is the number of steps between two rows of history.parquet; 0:
 	// about 200 rows over the whole training.

@@ -47,9 +47,12 @@ type ascent struct {
 	q, cross, qd []float64
 }
 
+// The bracket around η*_var is wide without the Gram matrix: the last digits of the
+// ascent are not worth their products.
 const (
-	ascentSteps  = 60
-	ascentStarts = 4
+	ascentSteps  = 40
+	ascentStarts = 3
+	ascentGain   = 1e-4
 )
 
 func (g Products) newAscent(p float64) *ascent {
@@ -118,7 +121,8 @@ func (a *ascent) sums(dst, x, y []float64) {
 	}
 }
 
-// climb moves v up until a step gains less than 1e-10 of f.
+// climb moves v up until a step gains less than ascentGain of f. A step takes one
+// product with J and one with Jᵀ.
 func (a *ascent) climb(v []float64) float64 {
 	f := a.value(v)
 	g, d, last := make([]float64, a.W), make([]float64, a.W), make([]float64, a.W)
@@ -138,11 +142,22 @@ func (a *ascent) climb(v []float64) float64 {
 		t := a.lineSearch(v, d, size)
 		floats.AddScaled(v, t, d)
 		before := f
-		if f = a.value(v); !(f-before > 1e-10*f) {
-			return max(f, before)
+		if f = a.moved(v, t); !(f-before > ascentGain*f) {
+			break
 		}
 	}
-	return f
+	return a.value(v) // of the vector itself, without what rounding added up
+}
+
+// moved returns f of v after a step of t along d, from J v and J d, and makes v a
+// unit vector.
+func (a *ascent) moved(v []float64, t float64) float64 {
+	floats.AddScaled(a.jv, t, a.jd)
+	scale := 1 / floats.Norm(v, 2)
+	floats.Scale(scale, v)
+	floats.Scale(scale, a.jv)
+	a.sums(a.q, a.jv, a.jv)
+	return a.quotient(floats.Sum(a.q)/float64(a.N), floats.Dot(a.q, a.q)/float64(a.N), 1)
 }
 
 // gradient sets g to that of f at the unit vector v.

@@ -56,7 +56,7 @@ type MeanSquareBounds struct {
 // subspace is a Krylov space of the given number of columns, from a random start;
 // each takes one product with J and one with Jᵀ, and nc float64. Of ‖H‖_F² it
 // takes what that space and the blocks show, which leaves the bound valid. The
-// ascent takes up to 240 pairs of products and eight vectors in R^w.
+// ascent takes up to 120 pairs of products and eight vectors in R^w.
 //
 // memory limits the bytes of everything with nc elements: less than six matrices
 // nc×columns mean fewer columns.
@@ -64,6 +64,9 @@ func (g Products) MeanSquareBounds(columns int, sampling Sampling, batch int, me
 	sampling.check(g.N, batch)
 	if len(g.Blocks) != g.N*g.C*g.C {
 		panic("stability: blocks are not n×c×c")
+	}
+	if slices.ContainsFunc(g.Blocks, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }) {
+		return MeanSquareBounds{}, errors.New("the gradients have elements that are not finite")
 	}
 	norms, left := topOfBlocks(g.N, g.C, func(i int) []float64 {
 		return slices.Clone(g.Blocks[i*g.C*g.C : (i+1)*g.C*g.C])

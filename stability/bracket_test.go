@@ -176,8 +176,46 @@ func TestMeanSquareBoundsAtTheEnds(t *testing.T) {
 	if _, err = g.MeanSquareBounds(n*c, WithoutReplacement, 2, 8*n*c, rng); err == nil {
 		t.Error("bounds without memory")
 	}
+	g.Blocks[1] = math.NaN()
+	if _, err = g.MeanSquareBounds(n*c, WithoutReplacement, 2, testMemory, rng); err == nil {
+		t.Error("bounds of gradients that are not finite")
+	}
 	zero := denseProducts(make([]float64, n*c*w), n, c, w)
 	if b, err = zero.MeanSquareBounds(3, WithoutReplacement, 2, testMemory, rng); err != nil || !math.IsInf(b.Lower, 1) || len(b.Warnings) == 0 {
 		t.Errorf("gradients that are all zero: %+v, %v", b, err)
+	}
+}
+
+// The compressed problem has the gradients' components in the space that Jᵀ makes
+// of the Krylov vectors, made here by Gram and Schmidt.
+func TestCompressionIsAProjection(t *testing.T) {
+	rng := rand.New(rand.NewPCG(34, 0))
+	const n, c, w = 7, 2, 20
+	j := randomGradients(rng, n, c, w, w)
+	g := denseProducts(j, n, c, w)
+	for _, columns := range []int{1, 3, 6} {
+		k := g.krylov(columns, rng)
+		s, err := g.compressed(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var basis []float64
+		for col := range columns {
+			v := make([]float64, w)
+			g.TransposedTimes(v, k.basis[col])
+			for range 2 {
+				along := denseProduct(basis, v, col, w, 1, 1)
+				for x, back := range denseProduct(along, basis, 1, col, w, 1) {
+					v[x] -= back
+				}
+			}
+			toUnit(v)
+			basis = append(basis, v...)
+		}
+		rows := denseProduct(j, transpose(basis, columns, w), n*c, w, columns, 1)
+		want := gramOf(rows, n, c, columns).K
+		if d := largestDifference(gramOf(s.Q, n, c, s.Rank).K, want); s.Rank != columns || !(d <= 1e-12*s.Lambda[0]) {
+			t.Errorf("%d columns: rank %d, products off by %v", columns, s.Rank, d)
+		}
 	}
 }

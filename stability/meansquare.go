@@ -43,8 +43,8 @@ func (s *Span) columns(memory int64) (int, error) {
 // Exact if Upper/Lower − 1 is at most 1e-6 for up to 2,000 gradients, 1e-3 above.
 //
 // An application takes 2·nc·r² operations. memory limits the bytes of working
-// memory: less than 150 vectors of r²/2 float64 mean restarts and more
-// applications; an error, that not even two fit. For Epochs the bracket is
+// memory: fewer than 150 vectors of r²/2 float64 mean restarts and more
+// applications, and an error that not even two fit (see MeanSquareMemory). For Epochs the bracket is
 // that of WithoutReplacement, not Exact, and Warnings say so.
 func (s *Span) MeanSquareThreshold(sampling Sampling, batch int, memory int64) (Bracket, error) {
 	sampling.check(s.N, batch)

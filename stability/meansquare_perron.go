@@ -83,7 +83,8 @@ func (k *krylov) solveApart(theta, value float64, x, right []float64) []float64 
 	return g
 }
 
-// certify looks for a G that proves λ ≤ θ, and at last for one that proves less.
+// certify looks for a G that proves λ ≤ θ; without one the last G and, as it is
+// in the cone, the start may prove less.
 func (a *momentMap) certify(found *perron, theta float64, start []float64, steps int) {
 	image := make([]float64, len(start))
 	for step := 0; ; step++ {
@@ -101,12 +102,20 @@ func (a *momentMap) certify(found *perron, theta float64, start []float64, steps
 			found.g[i] = (image[i] + s) / theta
 		}
 	}
-	for share := 1e-8; share < 10; share *= 4 {
-		if weaker := found.lower * (1 + share); weaker > theta && a.proves(weaker, found.g, image) {
-			found.upper = weaker
-			return
+	found.upper = min(a.provenBy(found.g, image, theta), a.provenBy(start, image, theta))
+	found.applications += 2
+}
+
+// provenBy returns the least of some bounds from above of λ, all greater than
+// theta, that G proves; +Inf if none.
+func (a *momentMap) provenBy(g, image []float64, theta float64) float64 {
+	a.apply(image, g)
+	for share := 1e-8; share < 1e4; share *= 4 {
+		if upper := theta * (1 + share); a.proves(upper, g, image) {
+			return upper
 		}
 	}
+	return math.Inf(1)
 }
 
 // proves says whether θ G − A G > 0 and G > 0, by their Cholesky factorisations:

@@ -15,7 +15,9 @@ import (
 // Rutman). Lower, which is Value, is a Rayleigh quotient; Upper has a certificate
 // as in MeanSquareThreshold, or is 1 because η is at most threshold.Lower:
 // threshold is what MeanSquareThreshold returned for the same batches. Exact is as
-// there. Below the threshold 1−ρ is at most 2η·λ_min(H), which is often nothing.
+// there, but to 1e-4 below the threshold: 1−ρ is at most 2η·λ_min(H) there, and the
+// eigenvalues of T_2 that crowd below one would take hundreds of applications to
+// tell apart.
 func (s *Span) SpectralRadius2(eta float64, sampling Sampling, batch int, threshold Bracket, memory int64) (Bracket, error) {
 	sampling.check(s.N, batch)
 	if s.Rank == 0 {
@@ -28,17 +30,21 @@ func (s *Span) SpectralRadius2(eta float64, sampling Sampling, batch int, thresh
 	if eta > threshold.Upper {
 		b.Lower = max(1, b.Lower)
 	}
-	if b.Upper/b.Lower-1 > s.thresholdGap() {
+	gap := s.thresholdGap()
+	if b.Upper == 1 {
+		gap = max(gap, 1e-4)
+	}
+	if b.Upper/b.Lower-1 > gap {
 		columns, err := s.columns(memory)
 		if err != nil {
 			return Bracket{}, err
 		}
 		a := s.newRadiusMap(eta, sampling, batch)
-		found := a.largest(a.identity(), s.thresholdGap(), columns)
+		found := a.largest(a.identity(), gap, columns)
 		b.Lower, b.Upper, b.Applications = max(b.Lower, found.lower), min(b.Upper, found.upper), found.applications
 	}
 	b.Value = b.Lower
-	b.Exact = b.Upper/b.Lower-1 <= s.thresholdGap()
+	b.Exact = b.Upper/b.Lower-1 <= gap
 	if !b.Exact {
 		b.Warnings = append(b.Warnings, "the bounds of the spectral radius do not meet")
 	}

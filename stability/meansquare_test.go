@@ -281,3 +281,44 @@ func TestMeanSquareThresholdScales(t *testing.T) {
 		}
 	}
 }
+
+// Above 2,000 gradients the bracket is wider, and still holds.
+func TestMeanSquareThresholdOfManySamples(t *testing.T) {
+	rng := rand.New(rand.NewPCG(51, 0))
+	const n, r = 2100, 4
+	s, err := diagonalSpan(n, 1, r, normalVector(rng, n*r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, batch := range []int{1, 30} {
+		b, err := s.MeanSquareThreshold(WithReplacement, batch, testMemory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tensor, err := s.Tensor(2, WithReplacement, batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := tensor.Crossing(0, s.MeanThreshold())
+		if !b.Exact || !(b.Lower <= want) || !(want <= b.Upper*(1+1e-11)) || !(b.Upper <= b.Lower*(1+1e-3)) {
+			t.Errorf("B=%d: %+v, dense %v", batch, b, want)
+		}
+	}
+}
+
+// Where no eigenmatrix is found, the start still proves something.
+func TestCertificateOfTheStart(t *testing.T) {
+	rng := rand.New(rand.NewPCG(52, 0))
+	for range 30 {
+		p := randomMeanSquareProblem(rng)
+		s := newSpan(t, p.gram())
+		a := s.newMomentMap(p.sampling, p.batch)
+		want := 2 / p.kroneckerThreshold(t)
+		// A Ritz value that is far too low makes a G that is not in the cone.
+		found := perron{lower: want / 4, upper: math.Inf(1), g: normalVector(rng, len(a.scale))}
+		a.certify(&found, want/4, a.identity(), 1)
+		if !(found.upper >= want*(1-1e-12)) || math.IsInf(found.upper, 1) {
+			t.Errorf("λ ≤ %v is proven, λ is %v", found.upper, want)
+		}
+	}
+}
