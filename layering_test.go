@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"geometry":    {"internal/kernel"},
 	"seminorm":    {},
 	"bound":       {"seminorm"},
-	"experiment":  {"nn", "dataset", "internal/kernel", "encoding/safetensors", "rundir", "sgd", "curvature", "stability", "linop"},
+	"experiment":  {"nn", "dataset", "internal/kernel", "encoding/safetensors", "rundir", "sgd", "curvature", "stability", "linop", "seminorm", "bound"},
 	"sweep":       {"rundir"},
 	"report":      {"rundir"},
 	"cmd/sobolev": {"dataset", "experiment", "presets", "report", "rundir", "sweep"},

@@ -195,12 +195,8 @@ func ascent[T kernel.Float](b Ball, offset []float64, gradient []T, length float
 	if b.Norm == LInf {
 		moved := false
 		for j, g := range gradient {
-			switch {
-			case g > 0:
-				offset[j] += length
-				moved = true
-			case g < 0:
-				offset[j] -= length
+			if g != 0 {
+				offset[j] += math.Copysign(length, float64(g))
 				moved = true
 			}
 		}

@@ -43,8 +43,9 @@ func (c *Certificate) Ratio(s *Smoothness) float64 { return c.Constant.Value / s
 // and then for δ_l downwards, two enclosures are propagated and each is tightened by
 // the other: an interval for each element, by interval arithmetic or, with the rows
 // w of W_l, |w·(h′ − h)| ≤ ‖w‖₂‖h′ − h‖₂; and the distance ‖h′ − h‖₂, which grows by
-// ‖W_l‖₂ (tanh and ReLU are 1-Lipschitz). The intervals of z_l enclose a′(z_l). A
-// ReLU whose z_l may be 0 has a′ in [0, 1], so that any choice of a′(0) is included.
+// ‖W_l‖₂ (tanh and ReLU are 1-Lipschitz). The intervals of z_l enclose a′(z_l), and
+// its distance limits how many gates can turn, see turned. A ReLU whose z_l may be 0
+// has a′ in [0, 1], so that any choice of a′(0) is included.
 //
 // Every layer is given the whole radius and every element the worst case of all
 // others, so that the result exceeds the supremum the more the deeper the network
@@ -81,13 +82,13 @@ func Certify[T kernel.Float](net *nn.Network[T], x []T, p Perturbation, k int, r
 
 // enclosure is the propagation of one sample.
 type enclosure struct {
-	layers      []denseLayer
-	first       int // the first layer that trains
-	kind        Perturbation
-	radius      float64
-	h           []*interval // h[l] is the input of layers[l]
-	derivatives []*interval // a′(z) of layers[l]
-	deltas      []*interval
+	layers []denseLayer
+	first  int // the first layer that trains
+	kind   Perturbation
+	radius float64
+	// h[l] is the input of layers[l], z[l] its pre-activations, deltas[l] the
+	// gradient with respect to them.
+	h, z, deltas []*interval
 }
 
 // propagate does the way up.
@@ -99,8 +100,8 @@ func propagate(layers []denseLayer, x []float64, p Perturbation, radius float64)
 		e.first++
 	}
 	for l := range layers {
-		h, derivative := layers[l].activate(layers[l].times(e.h[l], e.moved(l), false))
-		e.h, e.derivatives = append(e.h, h), append(e.derivatives, derivative)
+		z := layers[l].times(e.h[l], e.moved(l), false)
+		e.z, e.h = append(e.z, z), append(e.h, layers[l].activate(z))
 	}
 	return e
 }
@@ -127,7 +128,7 @@ func (e *enclosure) back(c int) {
 		if e.kind == AllParameters {
 			moved = e.radius * e.deltas[l].norm(1)
 		}
-		e.deltas[l-1] = e.derivatives[l-1].through(e.layers[l].times(e.deltas[l], moved, true))
+		e.deltas[l-1] = e.layers[l-1].through(e.z[l-1], e.layers[l].times(e.deltas[l], moved, true))
 	}
 }
 

@@ -152,33 +152,31 @@ func (l *denseLayer) times(a *interval, moved float64, transposed bool) *interva
 	return z
 }
 
-// activate encloses a(z), and a′(z) element by element.
-func (l *denseLayer) activate(z *interval) (h, derivative *interval) {
-	h, derivative = newInterval(l.out), newInterval(l.out)
+// activate encloses a(z).
+func (l *denseLayer) activate(z *interval) *interval {
+	h := newInterval(l.out)
 	for j := range z.v {
 		h.v[j], h.lo[j], h.hi[j] = value(l.act, z.v[j]), value(l.act, z.lo[j]), value(l.act, z.hi[j])
-		derivative.v[j] = slope(l.act, z.v[j])
-		derivative.lo[j], derivative.hi[j] = slopes(l.act, z.lo[j], z.hi[j])
 	}
 	h.distance = z.distance // a is 1-Lipschitz
 	h.tighten()
-	return h, derivative
+	return h
 }
 
 // through encloses a′(z) p: with d for a′(z) and ′ for what perturbations make of
 // them, d′p′ − d p = d′(p′ − p) + (d′ − d)p.
-func (derivative *interval) through(p *interval) *interval {
-	delta, steepest := newInterval(len(p.v)), 0.0
-	turned := make([]float64, len(p.v))
-	for j, d := range derivative.v {
-		lo, hi := derivative.lo[j], derivative.hi[j]
-		delta.v[j] = d * p.v[j]
+func (l *denseLayer) through(z, p *interval) *interval {
+	delta, steepest, bound := newInterval(l.out), 0.0, make([]float64, l.out)
+	for j, v := range p.v {
+		d := slope(l.act, z.v[j])
+		lo, hi := slopes(l.act, z.lo[j], z.hi[j])
+		delta.v[j] = d * v
 		delta.lo[j] = min(lo*p.lo[j], hi*p.lo[j])
 		delta.hi[j] = max(lo*p.hi[j], hi*p.hi[j])
-		turned[j] = max(hi-d, d-lo) * p.v[j]
+		bound[j] = max(hi-d, d-lo) * v
 		steepest = max(steepest, hi)
 	}
-	delta.distance = steepest*p.distance + norm2(turned)
+	delta.distance = steepest*p.distance + turned(l.act, z, p.v, bound)
 	delta.tighten()
 	return delta
 }

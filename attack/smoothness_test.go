@@ -278,3 +278,80 @@ func TestSmoothnessErrors(t *testing.T) {
 	_, err = Certify(net, []float64{1, 2}, 0, 1, 1)
 	expect(t, err, "not finite")
 }
+
+// The bound on gates that turn against all sets of gates that are within reach.
+func TestTurnedGates(t *testing.T) {
+	for seed := range uint64(200) {
+		rng := generator(seed)
+		m := 1 + rng.IntN(10)
+		z, p := point(normal[float64](rng, m)), normal[float64](rng, m)
+		z.distance = 2 * rng.Float64()
+		largest := 0.0
+		for set := range 1 << m {
+			cost, gain := 0.0, 0.0
+			for r := range m {
+				if set>>r&1 == 1 {
+					cost += z.v[r] * z.v[r]
+					gain += p[r] * p[r]
+				}
+			}
+			if cost <= z.distance*z.distance {
+				largest = max(largest, math.Sqrt(gain))
+			}
+		}
+		got := turned(nn.ReLU, z, p, p)
+		if !(got >= largest) || !(got <= norm2(p)*(1+1e-9)) {
+			t.Errorf("seed %d: %v; a set of gates has %v, all have %v", seed, got, largest, norm2(p))
+		}
+		for range 20 {
+			moved, direction := 0.0, normal[float64](rng, m)
+			rescale(direction, z.distance)
+			for r, d := range direction {
+				moved = math.Hypot(moved, (slope(nn.Tanh, z.v[r]+d)-slope(nn.Tanh, z.v[r]))*p[r])
+			}
+			if got := turned(nn.Tanh, z, p, affine(p, 1e9, 0)); !(got >= moved) {
+				t.Errorf("seed %d: %v for tanh; a direction has %v", seed, got, moved)
+			}
+		}
+	}
+}
+
+// Projections on the perturbations are orthogonal: twice is once, and what is left
+// is perpendicular. Every u x_*ᵀ is its own projection.
+func TestProjections(t *testing.T) {
+	rng := generator(15)
+	net, x := dense[float64](t, rng, 3, []int{4}, 2, nn.ReLU), normal[float64](rng, 3)
+	for p := range Perturbation(5) {
+		s := subspace{kind: p, input: x}
+		s.begin, s.bias, s.end = firstLayer(net)
+		v := normal[float64](rng, net.ParameterCount())
+		once := slices.Clone(v)
+		s.project(once)
+		twice, product, size := slices.Clone(once), 0.0, 0.0
+		s.project(twice)
+		for j := range v {
+			near(t, p.String()+": projected twice", twice[j], once[j], 1e-14)
+			product += (v[j] - once[j]) * once[j]
+			size += once[j] * once[j]
+		}
+		near(t, p.String()+": product with what is left", product, 0, 1e-13)
+		if !(size > 0) {
+			t.Errorf("%v: a projection is zero", p)
+		}
+		u := normal[float64](rng, 4)
+		rankOne := make([]float64, len(v))
+		for r := range u {
+			for j := range x {
+				rankOne[r*3+j] = u[r] * x[j]
+			}
+			if p.bias() {
+				rankOne[12+r] = u[r]
+			}
+		}
+		moved := slices.Clone(rankOne)
+		s.project(moved)
+		for j := range moved {
+			near(t, p.String()+": u x^T", moved[j], rankOne[j], 1e-14)
+		}
+	}
+}

@@ -105,11 +105,20 @@ func (s *study) measure(ctx context.Context) error {
 	if err := s.residualShare(ctx); err != nil {
 		return err
 	}
-	if err := s.coordinates(ev.Upper); err != nil {
+	sums, err := s.coordinates(ev.Upper)
+	if err != nil {
 		return err
 	}
 	s.orders(ev)
-	return nil
+	g, err := s.newNorms(slices.Max(s.MeasuredOrders))
+	if err != nil {
+		return err
+	}
+	s.boundsOfStability(g, sums)
+	if !s.options.Bounds {
+		return nil
+	}
+	return s.boundsAtTheData(ctx, g)
 }
 
 // exact works in the full Gram matrix.
@@ -153,6 +162,10 @@ func (s *study) exact(ctx context.Context) (stability.Evidence, error) {
 			return ev, ctx.Err()
 		}
 	}
+	s.Spectrum = spectrum(span)
+	if err := s.layerCurvature(ctx); err != nil {
+		return ev, err
+	}
 	s.setThresholds(ev, span.MeanThreshold())
 	s.Stability.SpectralRadius2 = rundir.Number(radius.Value)
 	s.Stability.SpectralRadius2Full = rundir.Number(span.FullRadius(radius.Value, w))
@@ -164,6 +177,29 @@ func (s *study) exact(ctx context.Context) (stability.Evidence, error) {
 	}
 	s.lyapunov(span, ev.MeanSquare)
 	return ev, ctx.Err()
+}
+
+// spectrumSize is the number of eigenvalues that a result lists.
+const spectrumSize = 100
+
+func spectrum(span *stability.Span) *rundir.Spectrum {
+	var values []rundir.Number
+	for _, l := range span.Lambda[:min(spectrumSize, span.Rank)] {
+		values = append(values, rundir.Number(l/float64(span.N)))
+	}
+	return &rundir.Spectrum{Eigenvalues: values}
+}
+
+func (s *study) layerCurvature(ctx context.Context) error {
+	for i, name := range s.point.Layers() {
+		layer := s.point.Layer(i)
+		top, err := layer.Leading(ctx, layer.GaussNewton(), linop.Largest, 1, curvature.Options{Tolerance: 1e-3}, s.rng)
+		if err != nil {
+			return err
+		}
+		s.Curvature.Layers = append(s.Curvature.Layers, rundir.LayerCurvature{Name: name, LambdaMax: rundir.Number(top.Pairs[0].Value)})
+	}
+	return nil
 }
 
 // frontier finds the mean-square thresholds of other batch sizes.
@@ -293,30 +329,27 @@ func (s *study) residualShare(ctx context.Context) error {
 }
 
 // coordinates lowers the upper bounds of the orders to the least threshold of a
-// single parameter. Sums of powers of J become those of √s J.
-func (s *study) coordinates(upper map[int]float64) error {
+// single parameter, and returns the sums of powers of J that they come from; nil
+// where these need too much memory. η and J count in the product s·η·J² alone, so
+// that J is as good as √s J with s·η.
+func (s *study) coordinates(upper map[int]float64) ([]float64, error) {
 	sums, err := s.net.CoordinateSums(s.data, highestOrder, s.memory)
 	if err != nil {
 		s.warn("stability: thresholds of single parameters are left out: " + err.Error())
-		return nil
+		return nil, nil
 	}
-	w, power := len(sums)/highestOrder, 1.0
-	for m := range highestOrder {
-		power *= s.point.Scale()
-		for j := range w {
-			sums[m*w+j] *= power
-		}
-	}
+	w := len(sums) / highestOrder
 	for order := 3; order <= highestOrder; order++ {
 		eta, _, err := stability.CoordinateThreshold(sums, w, order, s.point.Samples(), s.sampling, s.batch)
 		if err != nil {
-			return err
+			return nil, err
 		}
+		eta /= s.point.Scale()
 		if had, ok := upper[order]; !ok || eta < had {
 			upper[order] = eta
 		}
 	}
-	return nil
+	return sums, nil
 }
 
 // orders decides every order from what is known.

@@ -46,8 +46,9 @@ func goldenStudy(t *testing.T, loss nn.Loss, eta float64, batch int, s stability
 		return v
 	}
 	data := nn.Data[float64]{N: 10, X: values("x"), Y: values("y")}
-	st := &study{Result: &rundir.Result{Curvature: &rundir.Curvature{}, Fit: rundir.Fit{Interpolates: true}}, net: net, data: data,
-		options: rundir.StabilityOptions{ExactLimit: 100}, eta: eta, batch: batch, sampling: s, memory: 1 << 28, seed: 1, rng: generator(1)}
+	st := &study{Result: &rundir.Result{Model: rundir.ModelInfo{Parameters: net.ParameterCount()}, Curvature: &rundir.Curvature{},
+		Fit: rundir.Fit{Interpolates: true}, MeasuredOrders: []int{1, 2, 3}}, net: net, data: data,
+		options: rundir.StabilityOptions{ExactLimit: 100, Bounds: true}, eta: eta, batch: batch, sampling: s, memory: 1 << 28, seed: 1, rng: generator(1)}
 	if st.point, err = curvature.At(net, data, loss, st.memory); err != nil {
 		t.Fatal(err)
 	}
@@ -230,6 +231,46 @@ func TestFrontierBatches(t *testing.T) {
 	} {
 		if got := frontierBatches(c.asked, c.n, c.batch); !slices.Equal(got, c.want) {
 			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+// Bounds of a network that is stable: what is measured is below the sharp form,
+// that below the printed one; of one that is not, there are none from stability.
+func TestBoundsOfTheGoldenNetwork(t *testing.T) {
+	for _, c := range []struct {
+		eta    float64
+		stable bool
+	}{{0.01, true}, {10, false}} {
+		s := goldenStudy(t, nn.MSE, c.eta, 2, stability.WithoutReplacement)
+		if err := s.measure(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]int{}
+		for _, b := range s.Bounds {
+			seen[b.Statement]++
+			fromStability := !slices.Contains([]string{"proposition 2", "corollary 4"}, b.Statement)
+			if b.Applies != (c.stable || !fromStability) {
+				t.Errorf("η = %v: %s, k = %d applies: %v, because %s %+v", c.eta, b.Statement, b.K, b.Applies, b.WhyNot, b.Hypotheses)
+			}
+			const slack = 1 + 1e-9
+			if b.Applies && !(b.Measured > 0 && b.Measured <= b.Sharp*slack && b.Sharp <= b.Printed*slack) {
+				t.Errorf("η = %v: %s, k = %d: measured %v, sharp %v, printed %v", c.eta, b.Statement, b.K, b.Measured, b.Sharp, b.Printed)
+			}
+			if !b.Applies && (b.WhyNot == "" || !math.IsNaN(float64(b.Sharp))) {
+				t.Errorf("η = %v: %s, k = %d does not apply: %q, %v", c.eta, b.Statement, b.K, b.WhyNot, b.Sharp)
+			}
+		}
+		for _, statement := range []string{"theorem 2", "equation 34", "corollary 3", "proposition 2", "corollary 4", "theorem 3"} {
+			if seen[statement] != 3 {
+				t.Errorf("%s: %d orders, want 3", statement, seen[statement])
+			}
+		}
+		if len(s.OperatorNorms) != 3 || s.OperatorNorms[0].P != 2 || !(s.OperatorNorms[0].Lower <= s.OperatorNorms[0].Upper) {
+			t.Errorf("operator norms %+v", s.OperatorNorms)
+		}
+		if len(s.Curvature.Layers) != 3 || len(s.Spectrum.Eigenvalues) != 30 || !(s.Curvature.Layers[0].LambdaMax <= *s.Curvature.LambdaMax*(1+1e-6)) {
+			t.Errorf("layers %+v, %d eigenvalues", s.Curvature.Layers, len(s.Spectrum.Eigenvalues))
 		}
 	}
 }

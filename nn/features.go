@@ -36,3 +36,22 @@ func (n *Network[T]) EachFeatures(data Data[T], visit func(i int, x []T)) {
 		}
 	}
 }
+
+// FirstHasBias says whether the first layer that trains has a bias.
+func (n *Network[T]) FirstHasBias() bool { return n.training()[0].biases() > 0 }
+
+// FirstConvolution returns the shape of x, [channels, height, width], and the first
+// layer that trains; nil where that is no convolution.
+func (n *Network[T]) FirstConvolution() (input []int, conv Layer) {
+	arch := n.Architecture
+	for i := arch.Frozen; i < len(arch.Layers); i++ {
+		if l := arch.Layers[i]; l.parameterLayers() > 0 {
+			if l.Kind != ConvLayer {
+				return nil, Layer{}
+			}
+			s := n.stages[n.inputStage].in().shape
+			return []int{s.c, s.h, s.w}, l
+		}
+	}
+	return nil, Layer{}
+}

@@ -124,6 +124,8 @@ type Measure struct {
 	Orders []int `yaml:"orders,flow" json:"orders"`
 	// Stability decides linear stability and finds the learning rates where it ends.
 	Stability bool `yaml:"stability,omitempty" json:"stability,omitempty"`
+	// Bounds evaluates the paper's theorems, which need the stability.
+	Bounds bool `yaml:"bounds,omitempty" json:"bounds,omitempty"`
 	// ExactLimit is the largest n·c for which that is done in the full Gram matrix;
 	// above, thresholds are brackets. Default 2,500: about a minute and 0.4 GB.
 	ExactLimit int `yaml:"exact_limit,omitempty" json:"exact_limit,omitempty"`

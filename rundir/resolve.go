@@ -166,7 +166,7 @@ func (c Config) check() error {
 
 // checkStability returns a *ValueError for what would have no effect.
 func (m Measure) checkStability() error {
-	for key, set := range map[string]bool{"measure.exact_limit": m.ExactLimit != 0, "measure.frontier": len(m.Frontier) > 0} {
+	for key, set := range map[string]bool{"measure.exact_limit": m.ExactLimit != 0, "measure.frontier": len(m.Frontier) > 0, "measure.bounds": m.Bounds} {
 		if set && !m.Stability {
 			return &ValueError{key, "does nothing without measure.stability: true"}
 		}
@@ -183,7 +183,7 @@ func (m Measure) StabilityOptions() *StabilityOptions {
 	if !m.Stability {
 		return nil
 	}
-	return &StabilityOptions{ExactLimit: m.ExactLimit, Frontier: m.Frontier}
+	return &StabilityOptions{ExactLimit: m.ExactLimit, Frontier: m.Frontier, Bounds: m.Bounds}
 }
 
 func (c Config) checkBatchSizes() error {

@@ -42,6 +42,10 @@ type Result struct {
 	// Curvature is that of the configured loss at interpolation (Gauss–Newton).
 	Curvature *Curvature `json:"curvature"`
 	Stability *Stability `json:"stability"`
+	// Spectrum, OperatorNorms and Bounds are absent where they were not asked for.
+	Spectrum      *Spectrum      `json:"spectrum,omitempty"`
+	OperatorNorms []OperatorNorm `json:"operator_norms,omitempty"`
+	Bounds        []Bound        `json:"bounds,omitempty"`
 	// Training says how the weights came about; null in an audit.
 	Training *Training `json:"training"`
 	Warnings []string  `json:"warnings"`
@@ -57,6 +61,7 @@ type Result struct {
 type StabilityOptions struct {
 	ExactLimit int   `json:"exact_limit"`
 	Frontier   []int `json:"frontier"`
+	Bounds     bool  `json:"bounds"`
 }
 
 // ModelInfo is the size of a network: w parameters that train, d inputs, c
@@ -149,6 +154,9 @@ type Curvature struct {
 	// is from the Hessian, and Rank that of the Gram matrix.
 	ResidualShare *Number `json:"residual_share"`
 	Rank          *int    `json:"rank"`
+	// Layers are the blocks of the layers that train; absent where the Gram matrix
+	// is too large.
+	Layers []LayerCurvature `json:"layers,omitempty"`
 }
 
 // Training is how a point's training ended.

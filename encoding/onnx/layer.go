@@ -1,9 +1,6 @@
 package onnx
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // Network is a feed-forward network as a list of layers on inputs of the shape
 // Input: [d], or [channels, height, width] for images.
@@ -97,14 +94,17 @@ func (s shape) dims() []int {
 
 func (s shape) String() string { return fmt.Sprint(s.dims()) }
 
-// maxSample bounds the elements of one sample anywhere in a network, so that
-// products of sizes stay far from overflow.
-const maxSample = 1 << 40
+// maxSample bounds the elements of one sample anywhere in a network and maxPadding
+// every padding, so that sizes do not overflow where an int has 32 bits.
+const (
+	maxSample  = 1 << 30
+	maxPadding = 1 << 28
+)
 
 // shapeOf returns the shape with the given sizes.
 func shapeOf(dims []int) (shape, error) {
 	if n, ok := count(dims); !ok || n < 1 || n > maxSample {
-		return shape{}, fmt.Errorf("a sample of shape %v; sizes are at least 1 and make up to 2^40 elements", dims)
+		return shape{}, fmt.Errorf("a sample of shape %v; sizes are at least 1 and make up to 2^30 elements", dims)
 	}
 	switch len(dims) {
 	case 1:
@@ -157,9 +157,8 @@ func (l *Layer) linearOutput(s shape) (shape, error) {
 }
 
 func (l *Layer) convOutput(s shape) (shape, error) {
-	const most = math.MaxInt32
-	if l.Kernel < 1 || l.Stride < 1 || l.Padding < 0 || l.Padding > most || s.h > most || s.w > most {
-		return s, fmt.Errorf("kernel %d, stride %d, padding %d; at least 1, 1 and 0 are needed", l.Kernel, l.Stride, l.Padding)
+	if l.Kernel < 1 || l.Stride < 1 || l.Padding < 0 || l.Padding > maxPadding {
+		return s, fmt.Errorf("kernel %d, stride %d, padding %d; at least 1, 1 and 0 are needed, and padding up to 2^28", l.Kernel, l.Stride, l.Padding)
 	}
 	if s.h+2*l.Padding < l.Kernel || s.w+2*l.Padding < l.Kernel {
 		return s, fmt.Errorf("a kernel of %d×%d on %d×%d pixels with padding %d", l.Kernel, l.Kernel, s.h, s.w, l.Padding)

@@ -4,7 +4,7 @@ package onnx
 type Model struct {
 	File     string // for messages
 	Producer string // such as "pytorch 2.3.0"
-	Opset    int    // version of the standard operators
+	Opset    int    // version of the standard operators, 0 if the file uses none
 	Graph    Graph
 }
 

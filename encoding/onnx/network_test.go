@@ -156,7 +156,34 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
-// toFirst and toLast are what tf2onnx puts around every convolution.
+// A graph that was exported for two samples may say so in its shapes.
+func TestFixedBatch(t *testing.T) {
+	m := newModel(1, 17, 2, 3, 3)
+	got := m.read(t, m.gemm(m.node("Reshape", []string{m.conv("x", 2, 2, 1, 1, 0), m.integers(2, -1)}), 18, 2))
+	_, err := got.Network()
+	checkError(t, err, ErrUnsupported, "mixes samples")
+	got.Graph.Inputs[0].Shape[0] = 2
+	compare(t, got, m.rng)
+}
+
+// Rounded constants are those of GELU too, and rounded values are a warning.
+func TestHalfPrecision(t *testing.T) {
+	m := newModel(1, 17, 4)
+	x := m.node("Cast", []string{m.gemm("x", 4, 4)}, intAttr("to", int64(BFloat16)))
+	sum := m.node("Add", []string{m.node("Erf", []string{m.node("Div", []string{x, m.scalar(1.4140625)})}), m.scalar(1)})
+	net, err := m.read(t, m.node("Mul", []string{m.node("Mul", []string{x, sum}), m.scalar(0.5)})).Network()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := kinds(net.Layers); got != "linear gelu" {
+		t.Errorf("layers %s", got)
+	}
+	if len(net.Warnings) != 1 || !strings.Contains(net.Warnings[0], "rounding to BFLOAT16") {
+		t.Errorf("warnings %q", net.Warnings)
+	}
+}
+
+// first and last are what tf2onnx puts around every convolution of Keras.
 func (m *model) first(x string) string {
 	return m.node("Transpose", []string{x}, intsAttr("perm", 0, 3, 1, 2))
 }

@@ -104,8 +104,8 @@ func (c *call) batchNormalization() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(f.dims) == 3 && f.last && !f.end.shape.sameOrder() || len(f.dims) == 2 {
-		return nil, c.unsupported("on samples of shape %v in the order of the graph; supported are channels first", f.dims)
+	if len(f.dims) != 1 && len(f.dims) != 3 || f.last && !f.end.shape.sameOrder() {
+		return nil, c.unsupported("samples of shape %v; supported are vectors, and images [channels, height, width]", f.dims)
 	}
 	l := Layer{Kind: BatchNorm, Epsilon: decimal(c.float("epsilon", 1e-5))}
 	for i, to := range []*[]float64{&l.Weight, &l.Bias, &l.Mean, &l.Variance} {

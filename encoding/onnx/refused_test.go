@@ -117,17 +117,23 @@ func TestNetworkRefused(t *testing.T) {
 		{"training mode", []int{2, 3, 3}, func(m *model) string {
 			return m.node("BatchNormalization", []string{"x", m.weights(2), m.weights(2), m.weights(2), m.weights(2)}, intAttr("training_mode", 1))
 		}, ErrUnsupported, []string{"training_mode is 1"}},
+		{"normalised volumes", []int{2, 3, 3, 3}, func(m *model) string { return m.batchNorm("x", 2) }, ErrUnsupported, []string{"samples of shape [2 3 3 3]"}},
+		{"normalised channels-last", []int{4, 4, 2}, func(m *model) string { return m.batchNorm(m.last(m.conv(m.first("x"), 2, 3, 1, 1, 0)), 4) },
+			ErrUnsupported, []string{"samples of shape [4 4 3]"}},
 		{"negative variance", []int{2, 3, 3}, func(m *model) string {
 			return m.node("BatchNormalization", []string{"x", m.weights(2), m.weights(2), m.weights(2), m.given([]float64{1, -1}, 2)})
 		}, ErrMalformed, []string{"variance 1 is -1"}},
 		{"kernel larger than the image", []int{1, 2, 2}, func(m *model) string { return m.conv("x", 1, 1, 3, 1, 0) }, ErrMalformed, []string{"kernel of 3×3 on 2×2"}},
+		{"dropout in training", []int{2}, func(m *model) string {
+			return m.node("Dropout", []string{"x", m.scalar(0.5), m.node("Constant", nil, tensorAttr("value", message{}.int(2, int64(Bool)).bytes(9, []byte{1})))})
+		}, ErrUnsupported, []string{"evaluation mode"}},
 		{"cast to integers", []int{2}, func(m *model) string { return m.node("Cast", []string{"x"}, intAttr("to", int64(Int64))) },
 			ErrUnsupported, []string{"cast to INT64"}},
 		{"missing input", []int{2}, func(m *model) string { return m.node("MatMul", []string{"x"}) }, ErrMalformed, []string{"input 1 is missing"}},
 		{"integers for weights", []int{2}, func(m *model) string { return m.node("MatMul", []string{"x", m.node("Shape", []string{"x"})}) },
 			ErrUnsupported, []string{"weights of shape [2]"}},
 		{"huge image", []int{math.MaxInt32, math.MaxInt32, math.MaxInt32}, func(m *model) string { return m.node("Relu", []string{"x"}) },
-			ErrUnsupported, []string{"up to 2^40"}},
+			ErrUnsupported, []string{"up to 2^30"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newModel(1, 17, c.input...)

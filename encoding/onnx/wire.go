@@ -132,3 +132,19 @@ func (f field) fixed(to *[]byte, wire protowire.Type) error {
 	}
 	return nil
 }
+
+// floats appends a repeated float, packed or not.
+func (f field) floats(to *[]float32) error {
+	var b []byte
+	if err := f.fixed(&b, protowire.Fixed32Type); err != nil {
+		return err
+	}
+	if len(b)%4 != 0 {
+		return fmt.Errorf("field %d: %d bytes are no float32 numbers: %w", f.number, len(b), ErrMalformed)
+	}
+	for ; len(b) > 0; b = b[4:] {
+		v, _ := protowire.ConsumeFixed32(b)
+		*to = append(*to, math.Float32frombits(v))
+	}
+	return nil
+}

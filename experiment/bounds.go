@@ -1,0 +1,194 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"sobolev/bound"
+	"sobolev/nn"
+	"sobolev/rundir"
+	"sobolev/seminorm"
+)
+
+// norms holds ‖·‖_{2k} of the gradients of every output c at every sample i, n×c
+// row-major, for the orders k = 1 … of its index plus one.
+type norms struct {
+	parameters, input, delta, weights [][]float64
+	// inputs holds ‖x_i‖_{2k}, n for each order.
+	inputs [][]float64
+}
+
+func (s *study) newNorms(orders int) (*norms, error) {
+	n, c := s.point.Samples(), s.point.Outputs()
+	g := &norms{}
+	for range orders {
+		g.parameters, g.input = append(g.parameters, make([]float64, n*c)), append(g.input, make([]float64, n*c))
+		g.delta, g.weights = append(g.delta, make([]float64, n*c)), append(g.weights, make([]float64, n*c))
+		g.inputs = append(g.inputs, make([]float64, n))
+	}
+	root := func(sum float64, k int) float64 { return math.Pow(sum, 1/float64(2*k)) }
+	err := s.net.EachGradientSums(s.data, orders, s.memory, func(i, o int, sums *nn.GradientSums) {
+		for k := 1; k <= orders; k++ {
+			at := i*c + o
+			g.parameters[k-1][at] = root(sums.Parameters(k), k)
+			g.input[k-1][at], g.delta[k-1][at] = root(sums.Input[k-1], k), root(sums.Delta[k-1], k)
+			g.weights[k-1][at] = root(sums.Weight[0][k-1], k)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.net.EachFeatures(s.data, func(i int, x []float64) {
+		for k := 1; k <= orders; k++ {
+			g.inputs[k-1][i] = seminorm.Norm(x, k)
+		}
+	})
+	return g, nil
+}
+
+// boundsOfStability evaluates what follows from stability alone: Theorem 2, (34)
+// and Corollary 3.
+func (s *study) boundsOfStability(g *norms, sums []float64) {
+	solution, n := s.solution(), s.point.Samples()
+	w := len(sums) / highestOrder
+	for _, k := range s.MeasuredOrders {
+		largest, total := math.NaN(), 0.0
+		if k <= highestOrder && w > 0 {
+			largest = 0
+			for _, v := range sums[(k-1)*w : k*w] {
+				largest = max(largest, v/float64(n))
+			}
+		}
+		c, mean := s.point.Outputs(), 0.0
+		for i := range n {
+			sample := 0.0
+			for _, v := range g.parameters[k-1][i*c : (i+1)*c] {
+				sample += math.Pow(v, float64(2*k))
+			}
+			total += sample / float64(n)
+			mean += math.Pow(sample, 1/float64(2*k)) / float64(n)
+		}
+		s.addBounds(bound.Theorem2(k, solution, largest), bound.Equation34(k, solution, total), bound.Corollary3(k, solution, mean))
+	}
+}
+
+// boundsAtTheData evaluates what the first layer makes of it at the samples:
+// Proposition 2, Corollary 4 and Theorem 3.
+func (s *study) boundsAtTheData(ctx context.Context, g *norms) error {
+	layers, err := s.firstLayers(g)
+	if err != nil {
+		return err
+	}
+	for j, k := range s.MeasuredOrders {
+		layer := layers[j]
+		gradients := bound.Gradients{Outputs: s.point.Outputs(), Input: g.input[k-1], Delta: g.delta[k-1], Weights: g.parameters[k-1], InputNorms: g.inputs[k-1]}
+		s.addBounds(bound.Proposition2(k, layer, gradients), bound.Corollary4(k, layer, gradients),
+			bound.Theorem3(k, s.solution(), layer, seminorm.AtPoints(g.input[k-1], gradients.Outputs, k).Joint))
+		if layer.Shared {
+			// Without the norms of single patches the form in delta is all there is.
+			gradients.Weights, gradients.InputNorms = nil, nil
+			s.addBounds(bound.Proposition2Unshared(k, layer, gradients), bound.Corollary4Unshared(k, layer, gradients))
+		}
+	}
+	return ctx.Err()
+}
+
+// firstLayers describes the first layer that trains, for every measured order.
+func (s *study) firstLayers(g *norms) ([]bound.FirstLayer, error) {
+	operator, layer, err := s.firstOperator()
+	if err != nil {
+		return nil, err
+	}
+	search := seminorm.Search{}
+	if c, ok := operator.(*seminorm.Convolution); ok {
+		search.SpectralUpper = c.SpectralUpper()
+	}
+	orders := append([]int{1}, s.MeasuredOrders...)
+	brackets := seminorm.OperatorNorms(seminorm.Transpose(operator), orders, search, s.rng)
+	layer.Spectral = brackets[0].Upper
+	var layers []bound.FirstLayer
+	for j, k := range s.MeasuredOrders {
+		b := brackets[j+1]
+		s.OperatorNorms = append(s.OperatorNorms, rundir.OperatorNorm{P: 2 * k, Lower: rundir.Number(b.Lower), Upper: rundir.Number(b.Upper)})
+		layer.OperatorNorm = b.Upper
+		layer.MinNorm, layer.MinNorm2, layer.MinSample = math.Inf(1), math.Inf(1), 0
+		for i, v := range g.inputs[k-1] {
+			if v < layer.MinNorm {
+				layer.MinNorm, layer.MinSample = v, i
+			}
+			layer.MinNorm2 = math.Min(layer.MinNorm2, g.inputs[0][i])
+		}
+		layers = append(layers, layer)
+	}
+	return layers, nil
+}
+
+// firstOperator is the matrix of the first layer that trains, that of a convolution
+// on all positions.
+func (s *study) firstOperator() (seminorm.Operator, bound.FirstLayer, error) {
+	first, flat := s.net.FirstWeight(), make([]float64, s.net.ParameterCount())
+	s.net.CopyParameters(flat)
+	w1, shape := flat[first.Offset:first.Offset+first.Size()], first.Shape
+	layer := bound.FirstLayer{Inputs: s.net.Features(), Width: shape[0], Bias: s.net.FirstHasBias()}
+	switch len(shape) {
+	case 2:
+		return seminorm.NewDense(shape[0], shape[1], w1), layer, nil
+	case 4:
+		input, conv := s.net.FirstConvolution()
+		layer.Shared = true
+		op := &seminorm.Convolution{Out: shape[0], In: shape[1], KernelHeight: shape[2], KernelWidth: shape[3],
+			Height: input[1], Width: input[2], Stride: conv.Stride, Padding: conv.Padding, Kernel: w1}
+		layer.Width, _ = op.Dims()
+		return op, layer, nil
+	}
+	return nil, layer, fmt.Errorf("the first layer that trains has weights of shape %v; bounds are for dense and convolutional layers", shape)
+}
+
+// solution is what the bounds know of the minimum and its SGD. Their learning rate
+// is the effective one.
+func (s *study) solution() bound.Solution {
+	sol := bound.Solution{
+		Samples: s.point.Samples(), Parameters: s.Model.Parameters, Outputs: s.point.Outputs(),
+		LearningRate: s.eta * s.point.Scale(), Batch: s.batch,
+		WithReplacement: s.sampling.String() == "with-replacement", Epochs: s.sampling.String() == "epochs",
+		Interpolates: bound.Condition{Holds: verdict(s.Fit.Interpolates),
+			Evidence: fmt.Sprintf("relative loss %.3g, at most %g", float64(s.Fit.RelativeLoss), interpolationTolerance)},
+	}
+	if s.Curvature.Rank != nil {
+		sol.Rank = *s.Curvature.Rank
+	}
+	for _, o := range s.Stability.Orders {
+		v := bound.Stability{K: o.K, Condition: bound.Condition{Holds: bound.Unknown,
+			Evidence: fmt.Sprintf("η = %.4g between %.4g and %.4g", s.eta, float64(o.EtaLower), float64(o.EtaUpper))}}
+		if o.Stable != nil && *o.Stable {
+			v.Condition = bound.Condition{Holds: bound.Yes, Evidence: fmt.Sprintf("η = %.4g <= %.4g", s.eta, float64(o.EtaLower))}
+		} else if o.Stable != nil {
+			v.Condition = bound.Condition{Holds: bound.No, Evidence: fmt.Sprintf("η = %.4g > %.4g", s.eta, float64(o.EtaUpper))}
+		}
+		sol.Orders = append(sol.Orders, v)
+	}
+	return sol
+}
+
+func verdict(holds bool) bound.Verdict {
+	if holds {
+		return bound.Yes
+	}
+	return bound.No
+}
+
+func (s *study) addBounds(bounds ...bound.Bound) {
+	for _, b := range bounds {
+		out := rundir.Bound{
+			Statement: b.Statement, K: b.K, Measured: rundir.Number(b.Measured), Printed: rundir.Number(b.Printed), Sharp: rundir.Number(b.Sharp),
+			SharpForm: b.SharpForm, Free: rundir.Number(b.Free), Status: string(b.Status), Applies: b.Status == bound.Applies || b.Status == bound.IfAssumed,
+			WhyNot: b.WhyNot, LogFactor: b.LogFactor,
+		}
+		for _, h := range b.Hypotheses {
+			out.Hypotheses = append(out.Hypotheses, rundir.Hypothesis{Name: h.Name, Holds: string(h.Holds), Evidence: h.Evidence})
+		}
+		s.Bounds = append(s.Bounds, out)
+		s.warnAbout(fmt.Sprintf("%s, k = %d", b.Statement, b.K), b.Warnings)
+	}
+}
