@@ -114,16 +114,18 @@ func TestFitDoubts(t *testing.T) {
 	}
 }
 
-// Of n values that are at the middles of equal steps of F the distance is 1/2n; the
+// Of n values at the quantiles (i + q)/n of F the distance is max(q, 1 − q)/n; the
 // quantiles 1.3581 and 1.6276 of Kolmogorov's distribution are tabulated.
 func TestKolmogorov(t *testing.T) {
 	r := ReverseWeibull{Location: 1, Scale: 2, Shape: 1.7}
-	x := make([]float64, 50)
-	for i := range x {
-		p := (float64(i) + 0.5) / float64(len(x))
-		x[i] = r.Location - r.Scale*math.Pow(-math.Log(p), 1/r.Shape)
+	for q, want := range map[float64]float64{0.2: 0.016, 0.5: 0.01, 0.9: 0.018} {
+		x := make([]float64, 50)
+		for i := range x {
+			p := (float64(i) + q) / float64(len(x))
+			x[i] = r.Location - r.Scale*math.Pow(-math.Log(p), 1/r.Shape)
+		}
+		near(t, "distance", r.distance(x), want, 1e-12)
 	}
-	near(t, "distance", r.distance(x), 0.01, 1e-12)
 	const n = 1 << 40
 	near(t, "p at 1.3581", kolmogorov(1.3581/math.Sqrt(n), n), 0.05, 1e-5)
 	near(t, "p at 1.6276", kolmogorov(1.6276/math.Sqrt(n), n), 0.01, 1e-5)

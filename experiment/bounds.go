@@ -1,7 +1,6 @@
 package experiment
 
 import (
-	"context"
 	"fmt"
 	"math"
 
@@ -75,11 +74,7 @@ func (s *study) boundsOfStability(g *norms, sums []float64) {
 
 // boundsAtTheData evaluates what the first layer makes of it at the samples:
 // Proposition 2, Corollary 4 and Theorem 3.
-func (s *study) boundsAtTheData(ctx context.Context, g *norms) error {
-	layers, err := s.firstLayers(g)
-	if err != nil {
-		return err
-	}
+func (s *study) boundsAtTheData(layers []bound.FirstLayer, g *norms) {
 	for j, k := range s.MeasuredOrders {
 		layer := layers[j]
 		gradients := bound.Gradients{Outputs: s.point.Outputs(), Input: g.input[k-1], Delta: g.delta[k-1], Weights: g.parameters[k-1], InputNorms: g.inputs[k-1]}
@@ -91,7 +86,6 @@ func (s *study) boundsAtTheData(ctx context.Context, g *norms) error {
 			s.addBounds(bound.Proposition2Unshared(k, layer, gradients), bound.Corollary4Unshared(k, layer, gradients))
 		}
 	}
-	return ctx.Err()
 }
 
 // firstLayers describes the first layer that trains, for every measured order.

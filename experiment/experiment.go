@@ -42,8 +42,9 @@ type Experiment struct {
 	// training, in hexadecimal.
 	dataDigest string
 	fork       *fork // nil without one
-	// train64 is train in float64, for what feeds a threshold; made at its first use.
-	train64 func() nn.Data[float64]
+	// train64 and test64 are train and test in float64, for what feeds a threshold or
+	// a bound; made at their first use.
+	train64, test64 func() nn.Data[float64]
 }
 
 // Options are what a run depends on beside its configuration; none of them
@@ -79,9 +80,8 @@ func New(ctx context.Context, cfg rundir.Config, opt Options) (*Experiment, erro
 		train: dataOf(train), shape: train.Shape, inputs: train.Inputs(), outputs: train.Outputs,
 		preprocessing: train.Preprocessing.String(), source: train.Source.String(),
 	}
-	e.train64 = sync.OnceValue(func() nn.Data[float64] {
-		return nn.Data[float64]{N: e.train.N, X: widen(e.train.X), Y: widen(e.train.Y), Classification: e.train.Classification}
-	})
+	e.train64 = sync.OnceValue(func() nn.Data[float64] { return widenData(e.train) })
+	e.test64 = sync.OnceValue(func() nn.Data[float64] { return widenData(e.test) })
 	if test != nil {
 		e.test, e.hasTest = dataOf(test), true
 	}
@@ -169,6 +169,10 @@ func KernelName() string { return kernel.Name() }
 
 func dataOf(s *dataset.Set) nn.Data[float32] {
 	return nn.Data[float32]{N: s.Len(), X: s.X, Y: s.Y, Classification: s.Labels != nil}
+}
+
+func widenData(d nn.Data[float32]) nn.Data[float64] {
+	return nn.Data[float64]{N: d.N, X: widen(d.X), Y: widen(d.Y), Classification: d.Classification}
 }
 
 func widen(v []float32) []float64 {

@@ -24,6 +24,7 @@ type study struct {
 	point    *curvature.Point
 	net      *nn.Network[float64]
 	data     nn.Data[float64]
+	test     nn.Data[float64] // N = 0 without one
 	options  rundir.StabilityOptions
 	eta      float64
 	batch    int
@@ -36,7 +37,7 @@ type study struct {
 // measureStability fills in r's curvature and stability. What cannot be computed
 // of these weights is a warning; errors are those of ctx alone.
 func (e *Experiment) measureStability(ctx context.Context, r *rundir.Result, net *nn.Network[float32], p rundir.Point, loss nn.Loss) error {
-	s := &study{Result: r, net: nn.Float64(net), data: e.train64(), options: *e.config.Measure.StabilityOptions(),
+	s := &study{Result: r, net: nn.Float64(net), data: e.train64(), test: e.test64(), options: *e.config.Measure.StabilityOptions(),
 		eta: p.LearningRate, batch: p.BatchSize, memory: e.memory, seed: stream(p.Seed, stabilityPurpose, p.Repetition)}
 	if s.batch == 0 {
 		s.batch = s.data.N
@@ -118,7 +119,15 @@ func (s *study) measure(ctx context.Context) error {
 	if !s.options.Bounds {
 		return nil
 	}
-	return s.boundsAtTheData(ctx, g)
+	layers, err := s.firstLayers(g)
+	if err != nil {
+		return err
+	}
+	s.boundsAtTheData(layers, g)
+	if s.options.Radius == 0 || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return s.boundsAroundTheData(ctx, layers, g)
 }
 
 // exact works in the full Gram matrix.

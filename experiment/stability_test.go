@@ -274,3 +274,45 @@ func TestBoundsOfTheGoldenNetwork(t *testing.T) {
 		}
 	}
 }
+
+// The balls around the samples: every statement is there once for every order, and
+// what was measured is below what bounds it.
+func TestBoundsAroundTheGoldenData(t *testing.T) {
+	s := goldenStudy(t, nn.MSE, 0.01, 2, stability.WithoutReplacement)
+	s.options.Radius = 0.02
+	s.test = nn.Data[float64]{N: s.data.N, X: slices.Clone(s.data.X), Y: s.data.Y}
+	for i := range s.test.X {
+		s.test.X[i] += 1e-3
+	}
+	if err := s.measure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	applied := map[string]int{}
+	for _, b := range s.Bounds {
+		const slack = 1 + 1e-9
+		if !b.Applies {
+			t.Errorf("%s, k = %d: %s", b.Statement, b.K, b.WhyNot)
+			continue
+		}
+		applied[b.Statement]++
+		if !(b.Measured > 0 && b.Measured <= b.Sharp*slack && b.Sharp <= b.Printed*slack) && !(b.Statement == "theorem 6" && b.Measured == 0) {
+			t.Errorf("%s, k = %d: measured %v, sharp %v (%s), printed %v", b.Statement, b.K, b.Measured, b.Sharp, b.SharpForm, b.Printed)
+		}
+	}
+	for _, statement := range []string{"proposition 3", "corollary 5", "theorem 4", "theorem 5", "theorem 6", "theorem 7"} {
+		if applied[statement] != 3 {
+			t.Errorf("%s applies for %d orders, want 3", statement, applied[statement])
+		}
+	}
+	if g := s.Geometry; g == nil || g.Uncovered != 0 || !(g.UncoveredCI95[1] > 0.2 && g.UncoveredCI95[1] < 0.5) || g.OverlapLower < 1 || g.OverlapUpper < g.OverlapLower {
+		t.Errorf("geometry %+v", g)
+	}
+	for _, c := range s.Smoothness {
+		if !(c.Found > 0 && c.Found <= c.Certified) {
+			t.Errorf("Definition 1 at k = %d: found %v, certified %v", c.K, c.Found, c.Certified)
+		}
+	}
+	if len(s.Smoothness) != 3 || len(s.Seminorms) != 3 || s.Robustness == nil || len(s.Robustness.Gradients) != 3 {
+		t.Errorf("%d constants, %d seminorms, robustness %+v", len(s.Smoothness), len(s.Seminorms), s.Robustness)
+	}
+}

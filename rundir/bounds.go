@@ -51,3 +51,53 @@ type LayerCurvature struct {
 	Name      string `json:"name"`
 	LambdaMax Number `json:"lambda_max"`
 }
+
+// Seminorm holds |f|_{1,2k} on the samples, in the convention of g_x (Points) and
+// as the paper's sum over outputs (PointsSum), and on the balls around them, divided
+// by their volume's root, by Monte Carlo.
+type Seminorm struct {
+	K         int      `json:"k"`
+	Points    Number   `json:"points"`
+	PointsSum Number   `json:"points_sum"`
+	Balls     Estimate `json:"balls"`
+}
+
+// Geometry describes the balls of one radius around the samples: the share of test
+// samples outside of all of them with its Clopper–Pearson interval, the logarithm
+// of their volume, and a bracket of the largest number of balls that share a point.
+type Geometry struct {
+	Radius        Number    `json:"radius"`
+	Uncovered     Number    `json:"uncovered"`
+	UncoveredCI95 [2]Number `json:"uncovered_ci95"`
+	LogVolume     Estimate  `json:"log_volume"`
+	OverlapLower  int       `json:"overlap_lower"`
+	OverlapUpper  int       `json:"overlap_upper"`
+}
+
+// Smoothness is Definition 1's constant C_s for ‖V‖_F ≤ Radius: the largest that a
+// search found around some samples, and an upper value for these samples that is
+// proved; null where there is no proof. Lipschitz is the largest
+// ‖∇f(W′) − ∇f(W)‖/‖W′ − W‖ of the search (Remark 1).
+type Smoothness struct {
+	K         int    `json:"k"`
+	Radius    Number `json:"radius"`
+	Found     Number `json:"found"`
+	Certified Number `json:"certified"`
+	Lipschitz Number `json:"lipschitz"`
+	Samples   int    `json:"samples"`
+}
+
+// Robustness is what attacks found within Radius (ℓ₂) of some samples: the largest
+// change of an output, and the largest input gradients.
+type Robustness struct {
+	Radius       Number           `json:"radius"`
+	Samples      int              `json:"samples"`
+	OutputChange Number           `json:"output_change"`
+	Gradients    []GradientInBall `json:"gradients"`
+}
+
+// GradientInBall is the largest ‖∇_x f_c‖_{2k} found.
+type GradientInBall struct {
+	K     int    `json:"k"`
+	Found Number `json:"found"`
+}

@@ -126,6 +126,9 @@ type Measure struct {
 	Stability bool `yaml:"stability,omitempty" json:"stability,omitempty"`
 	// Bounds evaluates the paper's theorems, which need the stability.
 	Bounds bool `yaml:"bounds,omitempty" json:"bounds,omitempty"`
+	// Radius δ is that of the balls around the samples, in ‖·‖₂ of the preprocessed
+	// inputs, that Proposition 3 and Theorems 4–7 are about; 0: these are left out.
+	Radius float64 `yaml:"radius,omitempty" json:"radius,omitempty"`
 	// ExactLimit is the largest n·c for which that is done in the full Gram matrix;
 	// above, thresholds are brackets. Default 2,500: about a minute and 0.4 GB.
 	ExactLimit int `yaml:"exact_limit,omitempty" json:"exact_limit,omitempty"`

@@ -145,6 +145,7 @@ func (c Config) check() error {
 		one("repetitions", c.Repetitions, atLeast(1)),
 		list("measure.orders", c.Measure.Orders, order),
 		distinct("measure.orders", c.Measure.Orders),
+		one("measure.radius", c.Measure.Radius, notNegative),
 		one("measure.exact_limit", c.Measure.ExactLimit, atLeast(0)),
 		list("measure.frontier", c.Measure.Frontier, atLeast(1)),
 		distinct("measure.frontier", c.Measure.Frontier),
@@ -171,6 +172,9 @@ func (m Measure) checkStability() error {
 			return &ValueError{key, "does nothing without measure.stability: true"}
 		}
 	}
+	if m.Radius != 0 && !m.Bounds {
+		return &ValueError{"measure.radius", "does nothing without measure.bounds: true"}
+	}
 	if m.ProbeSamples != 0 && m.Probe == 0 {
 		return &ValueError{"measure.probe_samples", "does nothing without measure.probe"}
 	}
@@ -183,7 +187,7 @@ func (m Measure) StabilityOptions() *StabilityOptions {
 	if !m.Stability {
 		return nil
 	}
-	return &StabilityOptions{ExactLimit: m.ExactLimit, Frontier: m.Frontier, Bounds: m.Bounds}
+	return &StabilityOptions{ExactLimit: m.ExactLimit, Frontier: m.Frontier, Bounds: m.Bounds, Radius: m.Radius}
 }
 
 func (c Config) checkBatchSizes() error {

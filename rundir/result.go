@@ -46,6 +46,12 @@ type Result struct {
 	Spectrum      *Spectrum      `json:"spectrum,omitempty"`
 	OperatorNorms []OperatorNorm `json:"operator_norms,omitempty"`
 	Bounds        []Bound        `json:"bounds,omitempty"`
+	// Seminorms, Geometry, Smoothness and Robustness are about the balls of
+	// measure.radius around the samples.
+	Seminorms  []Seminorm   `json:"seminorms,omitempty"`
+	Geometry   *Geometry    `json:"geometry,omitempty"`
+	Smoothness []Smoothness `json:"smoothness,omitempty"`
+	Robustness *Robustness  `json:"robustness,omitempty"`
 	// Training says how the weights came about; null in an audit.
 	Training *Training `json:"training"`
 	Warnings []string  `json:"warnings"`
@@ -59,9 +65,10 @@ type Result struct {
 
 // StabilityOptions is what the measurement of stability depends on.
 type StabilityOptions struct {
-	ExactLimit int   `json:"exact_limit"`
-	Frontier   []int `json:"frontier"`
-	Bounds     bool  `json:"bounds"`
+	ExactLimit int     `json:"exact_limit"`
+	Frontier   []int   `json:"frontier"`
+	Bounds     bool    `json:"bounds"`
+	Radius     float64 `json:"radius"`
 }
 
 // ModelInfo is the size of a network: w parameters that train, d inputs, c

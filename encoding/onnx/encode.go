@@ -17,7 +17,8 @@ const (
 // 17), in the way of PyTorch's exporter: an input x of shape [batch, Input...],
 // an output y, and parameters with the names of a PyTorch Sequential,
 // "net.0.weight" for Layers[0], "net.3.body.0.weight" for Layers[3].Body[0].
-// dtype is Float, to which parameters are rounded, or Double. Equal networks give
+// dtype is Float, to which parameters are rounded, or Double, which keeps them;
+// but onnxruntime 1.24 has no Conv, AveragePool, Softplus and Erf for Double. Equal networks give
 // equal bytes. A layer that does not fit its input, and a parameter that dtype
 // does not hold or that is not finite, are errors.
 func Encode(n *Network, dtype DType) ([]byte, error) {

@@ -78,6 +78,13 @@ func TestPatterns(t *testing.T) {
 		{"Conv, SAME_LOWER with a stride", []int{1, 5, 7}, 17, func(m *model) string {
 			return m.node("Conv", []string{"x", m.weights(2, 1, 3, 3)}, stringAttr("auto_pad", "SAME_LOWER"), intsAttr("strides", 2, 2))
 		}, "conv"},
+		{"Conv with the kernel of Keras", []int{2, 5, 5}, 17, func(m *model) string { // [height, width, in, out]
+			return m.node("Conv", []string{"x", m.node("Transpose", []string{m.weights(3, 3, 2, 4)}, intsAttr("perm", 3, 2, 0, 1))})
+		}, "conv"},
+		{"Conv with a kernel that was transposed twice", []int{2, 5, 5}, 17, func(m *model) string {
+			w := m.node("Transpose", []string{m.weights(3, 2, 3, 4)}, intsAttr("perm", 1, 2, 3, 0))
+			return m.node("Conv", []string{"x", m.node("Transpose", []string{w}, intsAttr("perm", 2, 0, 1, 3))}, intsAttr("pads", 1, 1, 1, 1))
+		}, "conv"},
 		{"Conv, VALID", []int{1, 5, 5}, 17, func(m *model) string {
 			return m.node("Conv", []string{"x", m.weights(2, 1, 2, 2)}, stringAttr("auto_pad", "VALID"), intsAttr("strides", 2, 2))
 		}, "conv"},
@@ -113,6 +120,39 @@ func TestPatterns(t *testing.T) {
 			x := m.node("Relu", []string{m.batchNorm(m.conv("x", 2, 3, 3, 1, 1), 3)})
 			return m.batchNorm(m.gemm(m.node("Flatten", []string{x}), 48, 4), 4)
 		}, "conv batchnorm relu flatten linear batchnorm"},
+		{"a channels-last global average", []int{4, 4, 2}, 17, func(m *model) string {
+			x := m.last(m.conv(m.first("x"), 2, 3, 3, 1, 1))
+			return m.gemm(m.node("ReduceMean", []string{x}, intsAttr("axes", 1, 2), intAttr("keepdims", 0)), 3, 2)
+		}, "conv avgpool flatten linear"},
+		{"a global average, transposed and squeezed", []int{2, 4, 4}, 17, func(m *model) string {
+			x := m.last(m.node("GlobalAveragePool", []string{m.conv("x", 2, 3, 3, 1, 1)}))
+			return m.gemm(m.node("Squeeze", []string{x, m.integers(1, 2)}), 3, 2)
+		}, "conv avgpool flatten linear"},
+		{"a Reshape for a Transpose", []int{5, 4, 1}, 17, func(m *model) string { // of tf2onnx, with one channel
+			x := m.conv(m.node("Reshape", []string{"x", m.integers(-1, 1, 5, 4)}), 1, 1, 3, 1, 1)
+			x = m.node("Reshape", []string{x, m.integers(-1, 5, 4, 1)})
+			return m.gemm(m.node("Reshape", []string{m.node("Relu", []string{x}), m.integers(-1, 20)}), 20, 2)
+		}, "conv relu flatten linear"},
+		{"gray images", []int{5, 4}, 17, func(m *model) string {
+			return m.conv(m.node("Unsqueeze", []string{"x", m.integers(1)}), 1, 2, 3, 1, 1)
+		}, "conv"},
+		{"the size of the batch as PyTorch 2.5 computes it", []int{2, 3, 3}, 18, func(m *model) string {
+			n := m.node("Squeeze", []string{m.node("Shape", []string{"x"}, intAttr("start", 0), intAttr("end", 1)), m.integers(0)})
+			n = m.node("Reshape", []string{m.node("Cast", []string{n}, intAttr("to", int64(Int64))), m.integers(-1)})
+			return m.gemm(m.node("Reshape", []string{"x", m.node("Concat", []string{n, m.integers(18)}, intAttr("axis", 0))}), 18, 2)
+		}, "flatten linear"},
+		{"scalars in Constants", []int{4}, 17, func(m *model) string {
+			x := m.gemm("x", 4, 4)
+			k := func(v float32) string { return m.node("Constant", nil, floatAttr("value_float", v)) }
+			w := m.node("Constant", nil, message{}.text(1, "value_floats").bytes(7, []byte{0, 0, 128, 63, 0, 0, 0, 64, 0, 0, 64, 64, 0, 0, 128, 64}).int(20, 6))
+			b := m.node("Add", []string{m.node("MatMul", []string{x, m.weights(4, 4)}), w})
+			sum := m.node("Add", []string{m.node("Erf", []string{m.node("Mul", []string{b, m.scalar(0.7071067811865476)})}), k(1)})
+			return m.node("Mul", []string{m.node("Mul", []string{b, k(0.5)}), sum})
+		}, "linear linear gelu"},
+		{"padding wider than the kernel", []int{1, 2, 2}, 17, func(m *model) string { return m.conv("x", 1, 2, 2, 1, 3) }, "conv"},
+		{"1×1 poolings", []int{1, 2, 2}, 17, func(m *model) string {
+			return m.pool("MaxPool", m.node("AveragePool", []string{"x"}, intsAttr("kernel_shape", 1, 1)), 2)
+		}, "avgpool maxpool"},
 		{"Identity, Dropout, Cast", []int{4}, 17, func(m *model) string {
 			x := m.node("Identity", []string{m.gemm("x", 4, 4)})
 			x = m.node("Cast", []string{x}, intAttr("to", int64(Float)))
@@ -135,7 +175,7 @@ func TestPatterns(t *testing.T) {
 			y := m.conv(m.node("Relu", []string{m.conv("x", 2, 5, 3, 2, 1)}), 5, 5, 3, 1, 1)
 			s := m.node("Slice", []string{"x", m.integers(0), m.integers(1 << 40), m.integers(2), m.integers(2)})
 			s = m.node("Slice", []string{s, m.integers(0), m.integers(5), m.integers(3), m.integers(2)})
-			s = m.node("Pad", []string{s, m.integers(0, 1, 0, 0, 0, 2, 0, 0)}, stringAttr("mode", "constant"))
+			s = m.node("Pad", []string{s, m.integers(0, 1, 0, 0, 0, 2, 0, 0), m.scalar(0)}, stringAttr("mode", "constant"))
 			return m.node("Add", []string{y, s})
 		}, "residual(conv relu conv)"},
 		{"a Pad by nothing before AveragePool", []int{2, 4, 4}, 17, func(m *model) string {

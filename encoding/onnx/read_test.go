@@ -124,6 +124,29 @@ func TestTensorStorage(t *testing.T) {
 	}
 }
 
+// The values of IEEE 754 that need care in 16 bits.
+func TestHalf(t *testing.T) {
+	for bits, want := range map[uint16]float64{
+		0x0001: 0x1p-24, 0x03ff: 1023 * 0x1p-24, 0x0400: 0x1p-14, 0x7bff: 65504, 0xfbff: -65504, 0x3555: 0.333251953125, 0x7c00: math.Inf(1), 0xfc00: math.Inf(-1),
+	} {
+		if got := fromHalf(bits); got != want {
+			t.Errorf("%#04x is %v, want %v", bits, got, want)
+		}
+	}
+	if !math.IsNaN(fromHalf(0x7e00)) || !math.Signbit(fromHalf(0x8000)) {
+		t.Error("NaN or -0")
+	}
+}
+
+func TestReadFileRefused(t *testing.T) {
+	if _, err := ReadFile(t.TempDir()); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("a directory: %v", err)
+	}
+	if _, err := ReadFile(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+}
+
 func TestReadModel(t *testing.T) {
 	m := newModel(1, 17, 2, 3, 3)
 	x := m.node("Relu", []string{m.conv("x", 2, 2, 3, 1, 1)})

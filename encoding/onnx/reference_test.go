@@ -179,6 +179,12 @@ func apply(n *Node, opset int, in []array) array {
 		switch at.Name {
 		case "value_float":
 			return array{[]int{}, []float64{float64(at.Float)}}
+		case "value_floats":
+			v := zeros(len(at.Floats))
+			for i, x := range at.Floats {
+				v.v[i] = float64(x)
+			}
+			return v
 		case "value_int":
 			return array{[]int{}, []float64{float64(at.Int)}}
 		case "value_ints":
@@ -278,11 +284,11 @@ func apply(n *Node, opset int, in []array) array {
 		}
 		return in[0].transposed(perm)
 	case "Shape":
-		v := zeros(len(in[0].shape))
-		for i, size := range in[0].shape {
-			v.v[i] = float64(size)
+		sizes := array{}
+		for _, size := range in[0].shape[a.int("start", 0):a.int("end", int64(len(in[0].shape)))] {
+			sizes.v = append(sizes.v, float64(size))
 		}
-		return v
+		return array{[]int{len(sizes.v)}, sizes.v}
 	case "Gather":
 		return build(in[1].shape, func(i []int) float64 { return in[0].v[int(in[1].v[in[1].at(i)])] })
 	case "Concat":

@@ -114,6 +114,17 @@ func TestNetworkRefused(t *testing.T) {
 			e := m.node("Add", []string{m.node("Erf", []string{"x"}), m.scalar(1)})
 			return m.node("Mul", []string{m.node("Mul", []string{"x", e}), m.scalar(0.5)})
 		}, ErrUnsupported, []string{"within GELU"}},
+		{"GELU of two values", []int{4}, func(m *model) string {
+			a := m.gemm("x", 4, 4)
+			e := m.node("Add", []string{m.node("Erf", []string{m.node("Div", []string{m.gemm(a, 4, 4), m.scalar(math.Sqrt2)})}), m.scalar(1)})
+			return m.node("Mul", []string{m.node("Mul", []string{a, e}), m.scalar(0.5)})
+		}, ErrUnsupported, []string{"a product of samples"}},
+		{"a block in two orders", []int{3, 3, 3}, func(m *model) string {
+			a := m.conv("x", 3, 3, 1, 1, 0)
+			return m.node("Add", []string{m.last(m.conv(a, 3, 3, 1, 1, 0)), a})
+		}, ErrUnsupported, []string{"in other orders"}},
+		{"two open sizes", []int{4}, func(m *model) string { return m.node("Reshape", []string{m.gemm("x", 4, 4), m.integers(-1, -1)}) },
+			ErrUnsupported, []string{"mixes samples"}},
 		{"training mode", []int{2, 3, 3}, func(m *model) string {
 			return m.node("BatchNormalization", []string{"x", m.weights(2), m.weights(2), m.weights(2), m.weights(2)}, intAttr("training_mode", 1))
 		}, ErrUnsupported, []string{"training_mode is 1"}},
@@ -132,6 +143,36 @@ func TestNetworkRefused(t *testing.T) {
 		{"missing input", []int{2}, func(m *model) string { return m.node("MatMul", []string{"x"}) }, ErrMalformed, []string{"input 1 is missing"}},
 		{"integers for weights", []int{2}, func(m *model) string { return m.node("MatMul", []string{"x", m.node("Shape", []string{"x"})}) },
 			ErrUnsupported, []string{"weights of shape [2]"}},
+		{"padded with ones", []int{2, 3, 3}, func(m *model) string {
+			return m.node("Pad", []string{"x", m.integers(0, 1, 0, 0, 0, 1, 0, 0), m.scalar(1)})
+		}, ErrUnsupported, []string{"with [1]; supported is 0"}},
+		{"padded pixels", []int{2, 3, 3}, func(m *model) string {
+			return m.node("Pad", []string{"x", m.integers(0, 0, 1, 1, 0, 0, 1, 1)})
+		}, ErrUnsupported, []string{"supported are zero channels"}},
+		{"a crop", []int{2, 4, 4}, func(m *model) string {
+			return m.node("Slice", []string{"x", m.integers(1), m.integers(4), m.integers(2), m.integers(1)})
+		}, ErrUnsupported, []string{"from 1 to 4 in steps of 1 of axis 2"}},
+		{"two outputs", []int{2}, func(m *model) string {
+			m.graph = m.graph.bytes(12, typed("x", message{}))
+			return m.node("Relu", []string{"x"})
+		}, ErrUnsupported, []string{"2 outputs [x v1]"}},
+		{"two inputs", []int{2}, func(m *model) string {
+			m.graph = m.graph.bytes(11, typed("z", message{}))
+			return m.node("Relu", []string{"x"})
+		}, ErrUnsupported, []string{"2 inputs [x z]"}},
+		{"constant output", []int{2}, func(m *model) string { return m.weights(2) }, ErrUnsupported, []string{"does not depend on the input"}},
+		{"mask of a dropout", []int{2}, func(m *model) string {
+			m.graph = m.graph.bytes(1, message{}.text(1, "x").texts(2, "y", "mask").text(4, "Dropout"))
+			return m.node("Relu", []string{"mask"})
+		}, ErrUnsupported, []string{"further output"}},
+		{"input of open size", []int{0, 3}, func(m *model) string { return m.node("Relu", []string{"x"}) }, ErrUnsupported, []string{"fixed sizes"}},
+		{"many blocks in one another", []int{1}, func(m *model) string {
+			x := m.node("Relu", []string{"x"})
+			for range maxNesting + 1 {
+				x = m.node("Add", []string{x, "x"})
+			}
+			return x
+		}, ErrUnsupported, []string{"more than 64 residual blocks"}},
 		{"huge image", []int{math.MaxInt32, math.MaxInt32, math.MaxInt32}, func(m *model) string { return m.node("Relu", []string{"x"}) },
 			ErrUnsupported, []string{"up to 2^30"}},
 	} {
