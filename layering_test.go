@@ -15,6 +15,7 @@ import (
 var mayImport = map[string][]string{
 	".":                    {},
 	"encoding/safetensors": {},
+	"encoding/onnx":        {},
 	"internal/kernel":      {},
 	"internal/kernel/blas": {"internal/kernel"},
 	// Eigenvalues want the fast products of dense matrices.
