@@ -45,7 +45,7 @@ func (e *Experiment) measure(ctx context.Context, net *nn.Network[float32], p ru
 	if err := e.measureFit(r, net, loss); err != nil {
 		return nil, err
 	}
-	if err := e.measureMoments(r, net, loss, orders); err != nil || r.MeasuredStability == nil {
+	if err := measureMoments(r, net, e.train, loss, orders, e.memory); err != nil || r.MeasuredStability == nil {
 		return r, err
 	}
 	return r, e.measureStability(ctx, r, net, p, loss)
@@ -53,7 +53,7 @@ func (e *Experiment) measure(ctx context.Context, net *nn.Network[float32], p ru
 
 var notKnown = rundir.Number(math.NaN())
 
-func modelInfo(net *nn.Network[float32]) rundir.ModelInfo {
+func modelInfo[T kernel.Float](net *nn.Network[T]) rundir.ModelInfo {
 	w1 := net.FirstWeight().Shape // [out, in] or [out, in, kh, kw]
 	first := rundir.FirstLayer{Kind: "linear", Rows: w1[0], Cols: product(w1[1:])}
 	if len(w1) == 4 {
@@ -102,13 +102,13 @@ func (e *Experiment) measureFit(r *rundir.Result, net *nn.Network[float32], loss
 	return nil
 }
 
-func (e *Experiment) measureMoments(r *rundir.Result, net *nn.Network[float32], loss nn.Loss, orders []int) error {
+func measureMoments[T kernel.Float](r *rundir.Result, net *nn.Network[T], data nn.Data[T], loss nn.Loss, orders []int, memory int64) error {
 	// Order 1 comes first whether or not it was asked for: it is the trace.
-	moments, err := net.GradientMoments(e.train, append([]int{1}, orders...), e.memory)
+	moments, err := net.GradientMoments(data, append([]int{1}, orders...), memory)
 	if err != nil {
 		return err
 	}
-	r.Curvature = &rundir.Curvature{Trace: rundir.Number(moments[0].SumW * loss.Scale(e.outputs))}
+	r.Curvature = &rundir.Curvature{Trace: rundir.Number(moments[0].SumW * loss.Scale(net.Outputs()))}
 	if net.HasBatchNorm() {
 		r.Warnings = append(r.Warnings, "batch normalisation: everything here is of the network in evaluation mode, where it is an affine layer; the training used the statistics of its batches, so that its steps are not those of the theory")
 	}
@@ -140,13 +140,13 @@ func root(m nn.Moments, sum float64) rundir.Number { return rundir.Number(m.Root
 
 // minNorms returns min_i ‖x_i‖_{2k} for every order k, under the key "2k", where x
 // is the input of the first layer that trains.
-func minNorms(net *nn.Network[float32], data nn.Data[float32], orders []int) map[string]rundir.Number {
+func minNorms[T kernel.Float](net *nn.Network[T], data nn.Data[T], orders []int) map[string]rundir.Number {
 	sums := make([]float64, slices.Max(orders))
 	least := make([]float64, len(sums))
 	for k := range least {
 		least[k] = math.Inf(1)
 	}
-	net.EachFeatures(data, func(_ int, x []float32) {
+	net.EachFeatures(data, func(_ int, x []T) {
 		clear(sums)
 		kernel.EvenPowerSums(sums, x)
 		for k, s := range sums {

@@ -304,6 +304,9 @@ func TestBoundsAroundTheGoldenData(t *testing.T) {
 			t.Errorf("%s applies for %d orders, want 3", statement, applied[statement])
 		}
 	}
+	if g := s.Geometry; g != nil && !(g.Dimension > 0 && g.DimensionCI95[0] < g.Dimension && g.Dimension < g.DimensionCI95[1] && g.Rate == nil) {
+		t.Errorf("dimension %v in %v, rate %v of ten samples", g.Dimension, g.DimensionCI95, g.Rate)
+	}
 	if g := s.Geometry; g == nil || g.Uncovered != 0 || !(g.UncoveredCI95[1] > 0.2 && g.UncoveredCI95[1] < 0.5) || g.OverlapLower < 1 || g.OverlapUpper < g.OverlapLower {
 		t.Errorf("geometry %+v", g)
 	}
@@ -314,5 +317,32 @@ func TestBoundsAroundTheGoldenData(t *testing.T) {
 	}
 	if len(s.Smoothness) != 3 || len(s.Seminorms) != 3 || s.Robustness == nil || len(s.Robustness.Gradients) != 3 {
 		t.Errorf("%d constants, %d seminorms, robustness %+v", len(s.Smoothness), len(s.Seminorms), s.Robustness)
+	}
+}
+
+// On points of a disc in six dimensions the radius of the cover falls like n^{−1/2}.
+func TestCoverRateOfARun(t *testing.T) {
+	s := goldenStudy(t, nn.MSE, 0.01, 2, stability.WithoutReplacement)
+	disc := func(n int) nn.Data[float64] {
+		data := nn.Data[float64]{N: n, X: make([]float64, 6*n), Y: make([]float64, 3*n)}
+		for i := range n {
+			data.X[6*i], data.X[6*i+1] = s.rng.Float64(), s.rng.Float64()
+		}
+		return data
+	}
+	s.data, s.test = disc(512), disc(400)
+	a := &around{study: s, radius: 0.05, test: s.test}
+	if err := a.measureGeometry(); err != nil {
+		t.Fatal(err)
+	}
+	r := s.Geometry.Rate
+	if r == nil || len(r.Levels) != 6 || r.Levels[0].N != 512 || r.Levels[5].N != 16 {
+		t.Fatalf("rate %+v", r)
+	}
+	if e := r.Exponent.Value; !(e > -0.65 && e < -0.4) || !(r.Levels[0].Radius < r.Levels[5].Radius) {
+		t.Errorf("exponent %v, want about −1/2; radii %+v", e, r.Levels)
+	}
+	if d := s.Geometry.Dimension; !(d > 1.7 && d < 2.3) {
+		t.Errorf("dimension %v, want 2", d)
 	}
 }

@@ -72,6 +72,28 @@ type Geometry struct {
 	LogVolume     Estimate  `json:"log_volume"`
 	OverlapLower  int       `json:"overlap_lower"`
 	OverlapUpper  int       `json:"overlap_upper"`
+	// Dimension is the intrinsic dimension of the samples by TwoNN (Facco et al.,
+	// 2017), with its 95% interval; null where there are too few.
+	Dimension     Number    `json:"dimension"`
+	DimensionCI95 [2]Number `json:"dimension_ci95"`
+	// Rate is absent without a test set, or with too few samples.
+	Rate *CoverRate `json:"rate,omitempty"`
+}
+
+// CoverRate says how fast the radius δ_ε that covers all but a share ε of the test
+// samples shrinks with the number of training samples, δ_ε(n) ~ n^Exponent. The
+// bound of Theorem 6 falls with n only if n^{1/k} δ_ε(n)² does: Exponent < −1/(2k).
+type CoverRate struct {
+	Epsilon  Number      `json:"epsilon"`
+	Exponent Estimate    `json:"exponent"`
+	Levels   []RateLevel `json:"levels"`
+}
+
+// RateLevel is δ_ε for N of the training samples, with its 95% interval.
+type RateLevel struct {
+	N      int       `json:"n"`
+	Radius Number    `json:"radius"`
+	CI95   [2]Number `json:"ci95"`
 }
 
 // Smoothness is Definition 1's constant C_s for ‖V‖_F ≤ Radius: the largest that a

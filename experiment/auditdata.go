@@ -1,0 +1,75 @@
+package experiment
+
+import (
+	"fmt"
+	"slices"
+
+	"sobolev/dataset"
+)
+
+// fitInputs checks the inputs of s against those of the model. Images that the
+// model takes channels-last become channels-first.
+func (a *audit) fitInputs(s *dataset.Set) error {
+	want := a.model.architecture.Input
+	if s.Inputs() != product(want) {
+		return fmt.Errorf("%s: inputs have shape %v; %s takes %v", s.Name, s.Shape, a.Model, a.inputShape())
+	}
+	if !a.model.channelsLast {
+		if len(s.Shape) == 3 && len(want) == 3 && !slices.Equal(s.Shape, want) {
+			return fmt.Errorf("%s: inputs have shape %v; %s takes %v", s.Name, s.Shape, a.Model, a.inputShape())
+		}
+		s.Shape = want
+		return nil
+	}
+	switch last := a.inputShape(); {
+	case len(s.Shape) == 1 || slices.Equal(s.Shape, last): // vectors are images in the order of the model
+		s.X = channelsFirst(s.X, want)
+	case slices.Equal(s.Shape, want):
+		a.warnings = append(a.warnings, fmt.Sprintf("%s takes images of shape %v and %s has them as %v: they are taken as channels-first", a.Model, last, s.Name, s.Shape))
+	default:
+		return fmt.Errorf("%s: inputs have shape %v; %s takes %v", s.Name, s.Shape, a.Model, last)
+	}
+	s.Shape = want
+	return nil
+}
+
+// inputShape is the shape of an input as the model's file has it.
+func (a *audit) inputShape() []int {
+	in := a.model.architecture.Input
+	if a.model.channelsLast {
+		return []int{in[1], in[2], in[0]}
+	}
+	return in
+}
+
+// channelsFirst turns images [height][width][channels] into
+// [channels][height][width]; shape is [channels, height, width].
+func channelsFirst(x []float32, shape []int) []float32 {
+	channels, pixels := shape[0], shape[1]*shape[2]
+	y := make([]float32, len(x))
+	for image := 0; image < len(x); image += channels * pixels {
+		for p := range pixels {
+			for c := range channels {
+				y[image+c*pixels+p] = x[image+p*channels+c]
+			}
+		}
+	}
+	return y
+}
+
+// fitTargets makes the targets of s as wide as the model's outputs.
+func (a *audit) fitTargets(s *dataset.Set) error {
+	outputs := a.model.architecture.Outputs()
+	switch {
+	case s.Labels != nil && outputs == 1:
+		return fmt.Errorf("%s: y holds class labels, but %s has one output; save the values that it was trained to return, as y[:, None].astype(np.float32)", s.Name, a.Model)
+	case s.Labels != nil && s.Outputs > outputs:
+		return fmt.Errorf("%s: class labels go up to %d, but %s has %d outputs", s.Name, s.Outputs-1, a.Model, outputs)
+	case s.Labels != nil && s.Outputs < outputs:
+		a.warnings = append(a.warnings, fmt.Sprintf("%s: class labels go up to %d; targets are one-hot in the model's %d outputs", s.Name, s.Outputs-1, outputs))
+		s.Outputs, s.Y = outputs, dataset.OneHot(s.Labels, outputs)
+	case s.Outputs != outputs:
+		return fmt.Errorf("%s: y has %d columns, but %s has %d outputs", s.Name, s.Outputs, a.Model, outputs)
+	}
+	return nil
+}

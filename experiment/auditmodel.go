@@ -1,0 +1,173 @@
+package experiment
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+
+	"sobolev/encoding/onnx"
+	"sobolev/encoding/safetensors"
+	"sobolev/nn"
+	"sobolev/rundir"
+)
+
+// auditedModel is a network from a file: its layers, and its tensors under the
+// names that package nn gives them.
+type auditedModel struct {
+	file         string
+	architecture nn.Architecture
+	tensors      []safetensors.Tensor
+	// channelsLast says that the file's own inputs are [height, width, channels].
+	channelsLast bool
+	warnings     []string
+}
+
+// readModel reads the model's file. shape is that of the data's inputs, for an
+// architecture that does not say its own.
+func (o AuditOptions) readModel(shape []int) (*auditedModel, error) {
+	switch ext := filepath.Ext(o.Model); ext {
+	case ".onnx":
+		for _, f := range []struct{ key, value string }{{"arch", o.Architecture}, {"activation", o.Activation}} {
+			if f.value != "" {
+				return nil, &rundir.ValueError{Key: f.key, Problem: "is for .safetensors files; an .onnx file says its layers itself"}
+			}
+		}
+		return readONNX(o.Model)
+	case ".safetensors":
+		return o.readSafetensors(shape)
+	default:
+		return nil, &rundir.ValueError{Key: "MODEL", Problem: fmt.Sprintf("%q ends in neither .onnx nor .safetensors", o.Model)}
+	}
+}
+
+// network returns the network with its parameters.
+func (m *auditedModel) network(memory int64) (*nn.Network[float64], error) {
+	w, err := m.architecture.ParameterCount()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.file, err)
+	}
+	// The network, and copies of its parameters while it is filled.
+	if need := w * 4 * 8; need > float64(memory) {
+		return nil, &rundir.ValueError{Key: "memory", Problem: fmt.Sprintf("%.3g parameters need about %.3g MB; the limit is %.3g MB", w, need/1e6, float64(memory)/1e6)}
+	}
+	net, err := nn.New[float64](m.architecture)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.file, err)
+	}
+	if err := net.Load(&safetensors.File{Tensors: m.tensors}); err != nil {
+		return nil, fmt.Errorf("%s: %w", m.file, err)
+	}
+	return net, nil
+}
+
+func readONNX(path string) (*auditedModel, error) {
+	decoded, err := onnx.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	net, err := decoded.Network()
+	if err != nil {
+		return nil, err
+	}
+	m := &auditedModel{file: path, architecture: nn.Architecture{Input: net.Input}, channelsLast: net.ChannelsLast, warnings: net.Warnings}
+	if mustFold(net.Layers, len(net.Input) == 1) {
+		net = net.FoldBatchNorm()
+		m.warnings = append(m.warnings, "batch normalisations are folded into the layers in front of them: parameters and their gradients are those of the folded layers, and the training used the statistics of its batches, so that its steps are not those of the theory")
+	}
+	if mustFold(net.Layers, len(net.Input) == 1) {
+		return nil, fmt.Errorf("%s: a batch normalisation of vectors can be audited behind a linear layer only, into which it is folded", path)
+	}
+	m.architecture.Layers, m.tensors, err = layersOfONNX(net.Layers, "net.")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+// normEpsilon is the ε of package nn's batch normalisation, that of PyTorch.
+const normEpsilon = 1e-5
+
+// mustFold says whether a batch normalisation is none of package nn's: those are
+// of images, with ε = 1e-5. Another ε is as good as another variance, as long as
+// that does not become negative. vector says that the first layer takes vectors.
+func mustFold(layers []onnx.Layer, vector bool) bool {
+	for _, l := range layers {
+		switch l.Kind {
+		case onnx.Linear, onnx.Flatten:
+			vector = true
+		case onnx.Residual:
+			if mustFold(l.Body, vector) {
+				return true
+			}
+		case onnx.BatchNorm:
+			if vector {
+				return true
+			}
+			for _, v := range l.Variance {
+				if !(v+l.Epsilon >= normEpsilon) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// layersOfONNX returns the layers and their tensors, whose names begin with prefix
+// and the position in the list.
+func layersOfONNX(layers []onnx.Layer, prefix string) ([]nn.Layer, []safetensors.Tensor, error) {
+	var list []nn.Layer
+	var tensors []safetensors.Tensor
+	for i, l := range layers {
+		name := prefix + strconv.Itoa(i)
+		layer, own, err := layerOfONNX(&l, name)
+		if err != nil {
+			if l.Name != "" {
+				name = l.Name
+			}
+			return nil, nil, fmt.Errorf("layer %d (%s): %w", i, name, err)
+		}
+		list, tensors = append(list, layer), append(tensors, own...)
+	}
+	return list, tensors, nil
+}
+
+func layerOfONNX(l *onnx.Layer, name string) (nn.Layer, []safetensors.Tensor, error) {
+	tensor := func(part string, v []float64, shape ...int) safetensors.Tensor {
+		return safetensors.F64(name+"."+part, shape, v)
+	}
+	switch l.Kind {
+	case onnx.Linear:
+		if l.Bias == nil {
+			return nn.Layer{}, nil, fmt.Errorf("a linear layer without bias is not supported: its bias would count as a parameter")
+		}
+		return nn.Linear(l.Out), []safetensors.Tensor{tensor("weight", l.Weight, l.Out, len(l.Weight)/l.Out), tensor("bias", l.Bias, l.Out)}, nil
+	case onnx.Conv:
+		conv := nn.Conv(l.Out, l.Kernel, l.Stride, l.Padding)
+		ts := []safetensors.Tensor{tensor("weight", l.Weight, l.Out, len(l.Weight)/(l.Out*l.Kernel*l.Kernel), l.Kernel, l.Kernel)}
+		if conv.NoBias = l.Bias == nil; !conv.NoBias {
+			ts = append(ts, tensor("bias", l.Bias, l.Out))
+		}
+		return conv, ts, nil
+	case onnx.BatchNorm:
+		c, variance := len(l.Weight), make([]float64, len(l.Variance))
+		for i, v := range l.Variance {
+			variance[i] = v + (l.Epsilon - normEpsilon)
+		}
+		return nn.BatchNorm(), []safetensors.Tensor{tensor("weight", l.Weight, c), tensor("bias", l.Bias, c),
+			tensor("running_mean", l.Mean, c), tensor("running_var", variance, c)}, nil
+	case onnx.Residual:
+		body, ts, err := layersOfONNX(l.Body, name+".body.")
+		return nn.Residual(l.Stride, body...), ts, err
+	case onnx.MaxPool:
+		return nn.MaxPool(l.Kernel), nil, nil
+	case onnx.AvgPool:
+		return nn.AvgPool(l.Kernel), nil, nil
+	case onnx.Flatten:
+		return nn.Flatten(), nil, nil
+	case onnx.Activate:
+		a, err := nn.ParseActivation(string(l.Activation))
+		return nn.Activate(a), nil, err
+	}
+	return nn.Layer{}, nil, fmt.Errorf("layers of kind %s are not supported", l.Kind)
+}
