@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"seminorm":    {},
 	"bound":       {"seminorm"},
 	"attack":      {"nn", "dataset", "internal/kernel"},
-	"experiment":  {"nn", "dataset", "internal/kernel", "encoding/safetensors", "rundir", "sgd", "curvature", "stability", "linop", "seminorm", "bound", "geometry", "attack"},
+	"experiment":  {"nn", "dataset", "internal/kernel", "encoding/safetensors", "rundir", "sgd", "curvature", "stability", "linop", "seminorm", "bound", "geometry", "attack", "encoding/onnx"},
 	"sweep":       {"rundir"},
 	"report":      {"rundir"},
 	"cmd/sobolev": {"dataset", "experiment", "presets", "report", "rundir", "sweep"},

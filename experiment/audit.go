@@ -51,6 +51,11 @@ type AuditOptions struct {
 	// Radius δ is that of the balls around the samples, in ‖·‖₂ of the preprocessed
 	// inputs; 0: bounds in balls are left out.
 	Radius float64
+	// Smoothness C_s and Approximation δ_approx are the constants of Definition 1, for
+	// every order and perturbations of all parameters; 0: searched for. TargetBound
+	// M₁ ≥ |f_c|, |f*_c| and TargetLipschitz M₂ ≥ ‖∇f*_c‖₂ are of the target function;
+	// 0: from the data. They are taken at their word, and need a Radius.
+	Smoothness, Approximation, TargetBound, TargetLipschitz float64
 	// InterpolationTolerance is the largest Σ‖f−y‖²/Σ‖y‖² that counts as
 	// interpolation; 0: 1e-3.
 	InterpolationTolerance float64
@@ -131,6 +136,10 @@ func (o AuditOptions) config() (rundir.Config, error) {
 		return wrong("memory", "%d is below 0", o.Memory)
 	case !(o.InterpolationTolerance >= 0) || math.IsInf(o.InterpolationTolerance, 0):
 		return wrong("interpolation-tol", "%v is not a number ≥ 0", o.InterpolationTolerance)
+	case (o.Smoothness > 0) != (o.Approximation > 0):
+		return wrong("smoothness", "needs both C_s and δ_approx, positive")
+	case !(o.Radius > 0) && (o.Smoothness != 0 || o.TargetBound != 0 || o.TargetLipschitz != 0):
+		return wrong("radius", "missing: --smoothness, --target-bound and --target-lipschitz are about the balls of that radius")
 	case o.Test != "" && filepath.Ext(o.Test) != ".npz":
 		return wrong("test", "%q does not end in .npz; sets of the catalogue bring their own test set", o.Test)
 	}
@@ -156,7 +165,7 @@ func (a *audit) load(ctx context.Context) error {
 		return err
 	}
 	a.warnings = append(a.warnings, a.model.warnings...)
-	if a.net, err = a.model.network(a.memory); err != nil {
+	if a.net, err = a.model.network(); err != nil {
 		return err
 	}
 	if a.model.channelsLast && max(len(a.Mean), len(a.Std)) > 1 {
@@ -221,6 +230,7 @@ func (a *audit) measure(ctx context.Context) (*rundir.Result, error) {
 		return nil, err
 	}
 	a.limitExactness(r)
+	a.refuteSmoothness(r)
 	return r, nil
 }
 
@@ -289,7 +299,8 @@ func (a *audit) measureStability(ctx context.Context, r *rundir.Result, data nn.
 		return err
 	}
 	s := &study{Result: r, net: a.net, data: data, test: widenData(a.testData()), options: *r.MeasuredStability,
-		eta: a.LearningRate, batch: a.BatchSize, sampling: sampling, memory: a.memory, seed: stream(a.Seed, stabilityPurpose, 1)}
+		eta: a.LearningRate, batch: a.BatchSize, sampling: sampling, memory: a.memory, seed: stream(a.Seed, stabilityPurpose, 1),
+		given: givenConstants{smoothness: a.Smoothness, approximation: a.Approximation, bound: a.TargetBound, lipschitz: a.TargetLipschitz, tolerance: a.tolerance}}
 	s.rng = generator(s.seed)
 	s.warn("stability is that of plain SGD with this learning rate and batch size; with momentum, weight decay or Adam the model was trained by another method")
 	s.warnOfMethod(rundir.Point{Method: "sgd"})
@@ -319,6 +330,16 @@ func (a *audit) limitExactness(r *rundir.Result) {
 	}
 	for i := range s.Frontier {
 		s.Frontier[i].Exact = false
+	}
+}
+
+// refuteSmoothness warns where the search found more than the constant that was
+// given.
+func (a *audit) refuteSmoothness(r *rundir.Result) {
+	for _, s := range r.Smoothness {
+		if a.Smoothness > 0 && float64(s.Radius) <= a.Approximation && float64(s.Found) > a.Smoothness {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("--smoothness: C_s = %g is wrong for k = %d: a search within ‖V‖ ≤ %.3g found %.4g; what rests on it does not hold", a.Smoothness, s.K, float64(s.Radius), float64(s.Found)))
+		}
 	}
 }
 

@@ -20,35 +20,34 @@ type auditedModel struct {
 	// channelsLast says that the file's own inputs are [height, width, channels].
 	channelsLast bool
 	warnings     []string
+	memory       int64 // limit in bytes
 }
 
 // readModel reads the model's file. shape is that of the data's inputs, for an
 // architecture that does not say its own.
-func (o AuditOptions) readModel(shape []int) (*auditedModel, error) {
-	switch ext := filepath.Ext(o.Model); ext {
+func (a *audit) readModel(shape []int) (*auditedModel, error) {
+	m := &auditedModel{file: a.Model, memory: a.memory}
+	var err error
+	switch filepath.Ext(a.Model) {
 	case ".onnx":
-		for _, f := range []struct{ key, value string }{{"arch", o.Architecture}, {"activation", o.Activation}} {
+		for _, f := range []struct{ key, value string }{{"arch", a.Architecture}, {"activation", a.Activation}} {
 			if f.value != "" {
 				return nil, &rundir.ValueError{Key: f.key, Problem: "is for .safetensors files; an .onnx file says its layers itself"}
 			}
 		}
-		return readONNX(o.Model)
+		err = m.readONNX()
 	case ".safetensors":
-		return o.readSafetensors(shape)
+		err = m.readSafetensors(a.AuditOptions, shape)
 	default:
-		return nil, &rundir.ValueError{Key: "MODEL", Problem: fmt.Sprintf("%q ends in neither .onnx nor .safetensors", o.Model)}
+		return nil, &rundir.ValueError{Key: "MODEL", Problem: fmt.Sprintf("%q ends in neither .onnx nor .safetensors", a.Model)}
 	}
+	return m, err
 }
 
 // network returns the network with its parameters.
-func (m *auditedModel) network(memory int64) (*nn.Network[float64], error) {
-	w, err := m.architecture.ParameterCount()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.file, err)
-	}
-	// The network, and copies of its parameters while it is filled.
-	if need := w * 4 * 8; need > float64(memory) {
-		return nil, &rundir.ValueError{Key: "memory", Problem: fmt.Sprintf("%.3g parameters need about %.3g MB; the limit is %.3g MB", w, need/1e6, float64(memory)/1e6)}
+func (m *auditedModel) network() (*nn.Network[float64], error) {
+	if err := m.checkSize(); err != nil {
+		return nil, err
 	}
 	net, err := nn.New[float64](m.architecture)
 	if err != nil {
@@ -60,32 +59,43 @@ func (m *auditedModel) network(memory int64) (*nn.Network[float64], error) {
 	return net, nil
 }
 
-func readONNX(path string) (*auditedModel, error) {
-	decoded, err := onnx.ReadFile(path)
+// checkSize returns an error for an architecture that no network has, or whose
+// parameters do not fit the memory.
+func (m *auditedModel) checkSize() error {
+	w, err := m.architecture.ParameterCount()
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("%s: %w", m.file, err)
+	}
+	// The network, and copies of its parameters while it is filled.
+	if need := w * 4 * 8; need > float64(m.memory) {
+		return &rundir.ValueError{Key: "memory", Problem: fmt.Sprintf("%.3g parameters need about %.3g MB; the limit is %.3g MB", w, need/1e6, float64(m.memory)/1e6)}
+	}
+	return nil
+}
+
+func (m *auditedModel) readONNX() error {
+	decoded, err := onnx.ReadFile(m.file)
+	if err != nil {
+		return err
 	}
 	net, err := decoded.Network()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	m := &auditedModel{file: path, architecture: nn.Architecture{Input: net.Input}, channelsLast: net.ChannelsLast, warnings: net.Warnings}
+	m.architecture.Input, m.channelsLast, m.warnings = net.Input, net.ChannelsLast, net.Warnings
 	if mustFold(net.Layers, len(net.Input) == 1) {
 		net = net.FoldBatchNorm()
 		m.warnings = append(m.warnings, "batch normalisations are folded into the layers in front of them: parameters and their gradients are those of the folded layers, and the training used the statistics of its batches, so that its steps are not those of the theory")
 	}
 	if mustFold(net.Layers, len(net.Input) == 1) {
-		return nil, fmt.Errorf("%s: a batch normalisation of vectors can be audited behind a linear layer only, into which it is folded", path)
+		return fmt.Errorf("%s: a batch normalisation of vectors can be audited behind a linear layer only, into which it is folded", m.file)
 	}
 	m.architecture.Layers, m.tensors, err = layersOfONNX(net.Layers, "net.")
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", m.file, err)
 	}
-	return m, nil
+	return nil
 }
-
-// normEpsilon is the ε of package nn's batch normalisation, that of PyTorch.
-const normEpsilon = 1e-5
 
 // mustFold says whether a batch normalisation is none of package nn's: those are
 // of images, with ε = 1e-5. Another ε is as good as another variance, as long as

@@ -81,9 +81,16 @@ func (s *study) boundsAtTheData(layers []bound.FirstLayer, g *norms) {
 		s.addBounds(bound.Proposition2(k, layer, gradients), bound.Corollary4(k, layer, gradients),
 			bound.Theorem3(k, s.solution(), layer, seminorm.AtPoints(g.input[k-1], gradients.Outputs, k).Joint))
 		if layer.Shared {
-			// Without the norms of single patches the form in delta is all there is.
-			gradients.Weights, gradients.InputNorms = nil, nil
-			s.addBounds(bound.Proposition2Unshared(k, layer, gradients), bound.Corollary4Unshared(k, layer, gradients))
+			// The norms of single patches are not known: the form in delta is all there is.
+			gradients.Weights, gradients.InputNorms = gradients.Delta, make([]float64, s.point.Samples())
+			for i := range gradients.InputNorms {
+				gradients.InputNorms[i] = math.NaN()
+			}
+			for _, b := range []bound.Bound{bound.Proposition2Unshared(k, layer, gradients), bound.Corollary4Unshared(k, layer, gradients)} {
+				b.Warnings = nil
+				s.addBounds(b)
+			}
+			s.warn("unshared forms of a convolution: the printed ones are left out, since norms of single patches are not measured")
 		}
 	}
 }
@@ -147,7 +154,7 @@ func (s *study) solution() bound.Solution {
 		LearningRate: s.eta * s.point.Scale(), Batch: s.batch,
 		WithReplacement: s.sampling.String() == "with-replacement", Epochs: s.sampling.String() == "epochs",
 		Interpolates: bound.Condition{Holds: verdict(s.Fit.Interpolates),
-			Evidence: fmt.Sprintf("relative loss %.3g, at most %g", float64(s.Fit.RelativeLoss), interpolationTolerance)},
+			Evidence: fmt.Sprintf("relative loss %.3g, at most %g", float64(s.Fit.RelativeLoss), s.tolerance())},
 	}
 	if s.Curvature.Rank != nil {
 		sol.Rank = *s.Curvature.Rank

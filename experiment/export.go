@@ -1,16 +1,15 @@
 package experiment
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
+	"time"
 
-	"github.com/sbinet/npyio/npz"
+	"github.com/sbinet/npyio/npy"
 	"sobolev/rundir"
 )
 
@@ -71,8 +70,10 @@ func (e *Export) Encode(format string) ([]byte, error) {
 		return e.NPZ()
 	case "json":
 		return e.JSON()
-	case "csv", "parquet":
-		return e.table(format)
+	case "csv":
+		return rundir.ResultsCSV(e.records), nil
+	case "parquet":
+		return rundir.ResultsParquet(e.records)
 	}
 	panic("experiment: a format that Export does not know")
 }
@@ -121,18 +122,25 @@ type namedArray struct {
 	values []float64
 }
 
-// encodeNPZ stores no times, so that equal arrays give equal bytes. Numbers that
-// are not finite become NaN, in one bit pattern.
+// zipEpoch is the first moment that a zip archive can store, which NumPy gives to
+// its own members: equal arrays give equal bytes.
+var zipEpoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// encodeNPZ writes numbers that are not finite as NaN, in one bit pattern.
 func encodeNPZ(arrays []namedArray) ([]byte, error) {
 	var buf bytes.Buffer
-	w := npz.NewWriter(&buf)
+	w := zip.NewWriter(&buf)
 	for _, a := range arrays {
 		for i, v := range a.values {
 			if math.IsInf(v, 0) || math.IsNaN(v) {
 				a.values[i] = math.NaN()
 			}
 		}
-		if err := w.Write(a.name+".npy", a.values); err != nil {
+		member, err := w.CreateHeader(&zip.FileHeader{Name: a.name + ".npy", Method: zip.Deflate, Modified: zipEpoch})
+		if err != nil {
+			return nil, err
+		}
+		if err := npy.Write(member, a.values); err != nil {
 			return nil, err
 		}
 	}
@@ -166,27 +174,4 @@ func (e *Export) JSON() ([]byte, error) {
 	}
 	js, err := json.MarshalIndent(results, "", " ")
 	return append(js, '\n'), err
-}
-
-// table returns results.csv or results.parquet as the points give them now: the
-// run's own files are older while it is running, or after it was killed. They
-// are rebuilt in a folder that has the same points and nothing else, so that the
-// run itself, which may be another process's, stays as it is.
-func (e *Export) table(format string) (data []byte, err error) {
-	folder, err := os.MkdirTemp("", "sobolev-export-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	path, err := filepath.Abs(e.dir.Path)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Symlink(filepath.Join(path, "points"), filepath.Join(folder, "points")); err != nil {
-		return nil, err
-	}
-	if err := (&rundir.Dir{Path: folder, Config: e.dir.Config}).WriteIndexes(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(filepath.Join(folder, "results."+format))
 }

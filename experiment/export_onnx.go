@@ -150,5 +150,5 @@ func (p parameters) layer(name string, l nn.Layer) onnx.Layer {
 	panic("experiment: a kind of layer that has no form in ONNX")
 }
 
-// normEpsilon is that of nn and of PyTorch.
+// normEpsilon is the ε of package nn's batch normalisation, that of PyTorch.
 const normEpsilon = 1e-5

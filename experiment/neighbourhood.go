@@ -22,7 +22,7 @@ var (
 )
 
 const (
-	attackedSamples   = 200 // around which outputs and gradients are searched
+	attackedSamples   = 100 // around which outputs and gradients are searched
 	smoothnessSamples = 20  // for which Definition 1's constant is
 	unionDraws        = 500 // points of the union of balls
 )
@@ -69,6 +69,9 @@ func (s *study) boundsAroundTheData(ctx context.Context, layers []bound.FirstLay
 		return err
 	}
 	s.Robustness = &rundir.Robustness{Radius: rundir.Number(a.radius), Samples: len(a.attacked), OutputChange: rundir.Number(largestOf(change.Largest))}
+	if err := a.classification(attacker); err != nil {
+		return err
+	}
 	smooth, err := a.smoothness(ctx)
 	if err != nil {
 		return err
@@ -241,7 +244,7 @@ func (a *around) target() (bound.Target, float64, error) {
 		t.Outside = bound.Constant{Value: upper, Condition: bound.Condition{Holds: bound.Yes,
 			Evidence: fmt.Sprintf("upper end of the 95%% Clopper–Pearson interval from %d test samples", a.test.N)}}
 	}
-	return t, testError, nil
+	return a.given.target(t), testError, nil
 }
 
 // targetLipschitz returns max ‖y_i − y_j‖/‖x_i − x_j‖; +Inf where equal inputs have
@@ -320,7 +323,7 @@ func (a *around) smoothness(ctx context.Context) ([]bound.Smoothness, error) {
 			return nil, ctx.Err()
 		}
 	}
-	return all, nil
+	return a.given.smooth(all), nil
 }
 
 // excess returns max_c (‖∇_W f_c(x_i)‖_{2k} + 1)/‖x_i‖_{2k} of every sample.

@@ -32,6 +32,7 @@ type study struct {
 	memory   int64
 	seed     uint64
 	rng      *rand.Rand
+	given    givenConstants // of an audit
 }
 
 // measureStability fills in r's curvature and stability. What cannot be computed
@@ -280,7 +281,7 @@ func (s *study) bracketed(ctx context.Context, samples curvature.Samples) (stabi
 	if err != nil {
 		return ev, err
 	}
-	sigma, err := s.point.Leading(ctx, covariance, linop.Largest, 1, curvature.Options{}, s.rng)
+	sigma, err := s.point.Leading(ctx, covariance, linop.Largest, 1, curvature.Options{Tolerance: 1e-3}, s.rng)
 	if err != nil {
 		return ev, err
 	}
@@ -325,7 +326,7 @@ func threshold(b stability.Bracket) rundir.Threshold {
 
 // residualShare measures how far the Gauss–Newton matrix is from the Hessian.
 func (s *study) residualShare(ctx context.Context) error {
-	l, err := s.point.Leading(ctx, s.point.Residual(), linop.LargestMagnitude, 1, curvature.Options{Tolerance: 1e-3}, s.rng)
+	l, err := s.point.Leading(ctx, s.point.Residual(), linop.LargestMagnitude, 1, curvature.Options{Tolerance: 1e-2}, s.rng)
 	if err != nil {
 		return err
 	}

@@ -280,7 +280,7 @@ func TestBoundsOfTheGoldenNetwork(t *testing.T) {
 func TestBoundsAroundTheGoldenData(t *testing.T) {
 	s := goldenStudy(t, nn.MSE, 0.01, 2, stability.WithoutReplacement)
 	s.options.Radius = 0.02
-	s.test = nn.Data[float64]{N: s.data.N, X: slices.Clone(s.data.X), Y: s.data.Y}
+	s.test = nn.Data[float64]{N: s.data.N, X: slices.Clone(s.data.X), Y: s.data.Y, Classification: true}
 	for i := range s.test.X {
 		s.test.X[i] += 1e-3
 	}
@@ -315,7 +315,15 @@ func TestBoundsAroundTheGoldenData(t *testing.T) {
 			t.Errorf("Definition 1 at k = %d: found %v, certified %v", c.K, c.Found, c.Certified)
 		}
 	}
-	if len(s.Smoothness) != 3 || len(s.Seminorms) != 3 || s.Robustness == nil || len(s.Robustness.Gradients) != 3 {
+	if a := s.Robustness.Accuracy; len(a) != len(robustMultiples) || !(a[0].Accuracy >= a[3].Accuracy) || a[0].Samples != 10 {
+		t.Errorf("robust accuracy %+v", a)
+	}
+	for _, c := range s.Robustness.CLEVER {
+		if !(c.SampleMax > 0 && c.Score >= 0 && c.Score <= 0.02*(1+1e-9)) {
+			t.Errorf("CLEVER %+v in balls of 0.02", c)
+		}
+	}
+	if len(s.Robustness.CLEVER) != cleverSamples || len(s.Smoothness) != 3 || len(s.Seminorms) != 3 || s.Robustness == nil || len(s.Robustness.Gradients) != 3 {
 		t.Errorf("%d constants, %d seminorms, robustness %+v", len(s.Smoothness), len(s.Seminorms), s.Robustness)
 	}
 }

@@ -78,6 +78,8 @@ func (r *Report) figures() []figure {
 	figs = append(figs, r.accuracyFigures()...)
 	figs = append(figs, r.stabilityFigures()...)
 	figs = append(figs, r.sharpnessFigures()...)
+	figs = append(figs, r.boundsFigure()...)
+	figs = append(figs, r.boundsGridFigures()...)
 	return append(figs, r.trainingFigures()...)
 }
 

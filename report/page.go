@@ -26,7 +26,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 func symbols(text string) template.HTML {
 	return template.HTML(strings.NewReplacer(
 		"g_W", "<i>g</i><sub>W</sub>", "g_x", "<i>g</i><sub>x</sub>", "k=", "<i>k</i> = ",
-		"η*_var", "η*<sub>var</sub>", "η_mean", "η<sub>mean</sub>", "λ_max", "λ<sub>max</sub>",
+		"η*_var", "η*<sub>var</sub>", "η_mean", "η<sub>mean</sub>", "λ_max", "λ<sub>max</sub>", "V_X", "<i>V</i><sub>X</sub>",
 	).Replace(template.HTMLEscapeString(text)))
 }
 
@@ -51,13 +51,14 @@ type content struct {
 	Seed                       uint64
 	Configuration              string
 	Stability                  *stabilityTable
+	Bounds                     *boundsTable
 }
 
 // HTML is the report page: one file without any external resource. Equal
 // records give equal bytes.
 func (r *Report) HTML() ([]byte, error) {
 	c := content{Report: r, Headline: append(r.headline(), r.stabilitySentences()...), Facts: r.facts(), Rows: r.rows(), Order: 1,
-		Methods: r.methods() > 1, Left: r.Total - r.Counted, Draws: r.draws, Seed: bootstrapSeed, Stability: r.stabilityTable()}
+		Methods: r.methods() > 1, Left: r.Total - r.Counted, Draws: r.draws, Seed: bootstrapSeed, Stability: r.stabilityTable(), Bounds: r.boundsTable()}
 	if len(r.orders) > 0 {
 		c.Order = r.orders[0]
 	}

@@ -15,7 +15,7 @@ type pair struct {
 
 // pairs lists the correlations: g_x with g_W for each order (Figure 1 of the
 // paper), then each varying axis of the grid with both, and test accuracy with
-// g_x as an extra. Larger η and smaller B allow only solutions of smaller
+// g_x and the bounds of g_x with it as extras. Larger η and smaller B allow only solutions of smaller
 // moments (Theorem 2), and small g_W forces small g_x (Corollary 4).
 func (r *Report) pairs() []pair {
 	var ps []pair
@@ -40,7 +40,7 @@ func (r *Report) pairs() []pair {
 	if len(r.orders) > 0 {
 		ps = append(ps, pair{gX(r.orders[0]), testAccuracy(), 0})
 	}
-	return ps
+	return append(ps, r.boundPairs()...)
 }
 
 func (r *Report) against(q quantity, sign int) []pair {
@@ -49,6 +49,15 @@ func (r *Report) against(q quantity, sign int) []pair {
 		ps = append(ps, pair{q, gW(k), sign}, pair{q, gX(k), sign})
 	}
 	return ps
+}
+
+// boundPairs ask whether the bounds of g_x follow it.
+func (r *Report) boundPairs() []pair {
+	k, corollary := r.boundedOrder()
+	if k == 0 {
+		return nil
+	}
+	return []pair{{sharpBound("theorem 3", k), gX(k), 0}, {sharpBound(corollary, k), gX(k), 0}}
 }
 
 // correlate computes both correlations of every pair that has a point. Each has

@@ -93,7 +93,7 @@ func (r *Report) sharpnessCaption(curves []curve, sharp, batch bool, steps stepA
 		names = append(names, fmt.Sprintf("η = %s, B = %s, repetition %d", shortest(c.of.Point.LearningRate), shortest(c.of.batch()), c.of.Point.Repetition))
 		samples = max(samples, c.probes[0].ProbeSamples)
 	}
-	text := fmt.Sprintf("Along the steps of training: %s, on the first %s. Dashed: 2/η of each curve. "+
+	text := fmt.Sprintf("Along the steps of training: %s, on the first %s. Dashed: 2/η of each training, as far as it went. "+
 		"Cohen et al. (2021) find that λ_max rises to 2/η under gradient descent, Andreyev & Beneventano (2024) that batch sharpness does so under SGD.",
 		strings.Join(parts, "; "), plural(int(samples), "training sample", "training samples"))
 	if m := r.Config.SGD.Momentum; m != 0 {
@@ -140,8 +140,9 @@ func tracesOf(curves []curve, colors coloring, q func(rundir.Probe) between) []t
 }
 
 // stepAxis is the axis of steps: linear for evenly spaced probes, logarithmic
-// where most of them lie in the first tenth. Step 0 then stands at zero, left of
-// the first step by as much as two labels need.
+// where most of them lie in the first tenth, or the whole of a training in the
+// first fifth. Step 0 then stands at zero, left of the first step by as much as
+// two labels need.
 type stepAxis struct {
 	scale
 	zero, first float64
@@ -149,7 +150,9 @@ type stepAxis struct {
 
 func stepsOf(curves []curve) stepAxis {
 	var steps, later []float64
+	shortest := math.Inf(1)
 	for _, c := range curves {
+		shortest = min(shortest, float64(c.probes[len(c.probes)-1].Step))
 		for _, row := range c.probes {
 			steps = append(steps, float64(row.Step))
 			if row.Step > 0 {
@@ -158,7 +161,7 @@ func stepsOf(curves []curve) stepAxis {
 		}
 	}
 	slices.Sort(later)
-	if len(later) < 3 || quantile(later, 0.5) > later[len(later)-1]/10 {
+	if len(later) < 3 || quantile(later, 0.5) > later[len(later)-1]/10 && shortest > later[len(later)-1]/5 {
 		return stepAxis{scale: scaleOf(steps, 0.02, math.Inf(1))}
 	}
 	a := stepAxis{first: later[0]}
@@ -193,20 +196,33 @@ func (a stepAxis) panel(ts []trace, y scale, label string) *plot.Plot {
 		p.X.Tick.Marker = a.withZero(p.X.Tick.Marker.Ticks(a.lo, a.hi))
 	}
 	for _, t := range ts {
-		steps := make([]float64, len(t.steps))
-		for i, step := range t.steps {
-			steps[i] = a.at(step)
-		}
-		clr := t.colors.of(t.of)
+		// All bands are behind all lines.
 		if t.hasBand {
-			p.Add(band(steps, t.lower, t.upper, mix(white, clr, 0.25)))
+			p.Add(band(a.along(t), t.lower, t.upper, mix(white, t.colors.of(t.of), 0.25)))
 		}
-		p.Add(dashed(a.lo, a.hi, t.edge, clr), polyline(steps, t.value, clr, 0.9))
+	}
+	for _, t := range ts {
+		steps, clr := a.along(t), t.colors.of(t.of)
+		// The edge is that of this training: it ends where the training does.
+		end := steps[len(steps)-1]
+		if len(ts) == 1 || len(steps) == 1 {
+			end = a.hi
+		}
+		p.Add(dashed(a.lo, end, t.edge, clr), polyline(steps, t.value, clr, 0.9))
 		if len(steps) == 1 {
 			p.Add(dots([]dot{{x: steps[0], y: t.value[0], color: clr}}, vg.Length(1.6)))
 		}
 	}
 	return p
+}
+
+// along places the steps of a trace.
+func (a stepAxis) along(t trace) []float64 {
+	steps := make([]float64, len(t.steps))
+	for i, step := range t.steps {
+		steps[i] = a.at(step)
+	}
+	return steps
 }
 
 // withZero gives step 0 its label, and leaves out ticks before the first step.

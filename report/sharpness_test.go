@@ -2,7 +2,9 @@ package report
 
 import (
 	"math"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -60,10 +62,50 @@ func TestStepAxis(t *testing.T) {
 	if a := axis(geometric[1:]); !a.log || a.zero != 0 || a.at(1) != 1 {
 		t.Errorf("without step 0: %+v", a)
 	}
+	// Of trainings of very different length the short ones must be seen.
+	long, short, medium := curve{probes: probesOf(0.1, evenly(50, 100))}, curve{probes: probesOf(0.4, evenly(4, 100))}, curve{probes: probesOf(0.2, evenly(30, 100))}
+	if a := stepsOf([]curve{long, short}); !a.log || a.at(0) >= 100 {
+		t.Errorf("of 4900 and 300 steps: %+v", a)
+	}
+	if a := stepsOf([]curve{long, medium}); a.log {
+		t.Errorf("of 4900 and 2900 steps: %+v", a)
+	}
 	for _, steps := range [][]int64{{0}, {7}, {0, 5}} {
 		if a := axis(steps); a.log || !a.holds(float64(steps[0])) {
 			t.Errorf("%v: %+v", steps, a)
 		}
+	}
+}
+
+// A line at 2/η ends with its training; the only one spans the panel.
+func TestEdgesEndWithTheirTrainings(t *testing.T) {
+	lengths := func(steps ...[]int64) (found []float64) {
+		cfg := gridConfig([]float64{0.1, 0.4}[:len(steps)], []int{20}, 1)
+		r := fromRecords(cfg, stableRecords(cfg, true), false, 20)
+		for i := range r.solutions {
+			rows := probesOf(r.solutions[i].Point.LearningRate, steps[i])
+			for j := range rows {
+				rows[j].RatioMean = math.NaN() // one panel
+			}
+			r.curves = append(r.curves, curve{of: &r.solutions[i], probes: rows})
+		}
+		_, svg := figureNamed(t, r, "sharpness")
+		for _, m := range regexp.MustCompile(`d="M([-0-9.]+),[-0-9.]+L([-0-9.]+),[-0-9.]+"\s+style="[^"]*stroke-dasharray`).FindAllStringSubmatch(svg, -1) {
+			from, errFrom := strconv.ParseFloat(m[1], 64)
+			to, errTo := strconv.ParseFloat(m[2], 64)
+			if errFrom != nil || errTo != nil {
+				t.Fatal(m)
+			}
+			found = append(found, to-from)
+		}
+		return found
+	}
+	got := lengths(evenly(11, 100), evenly(6, 100))
+	if len(got) != 2 || !near(got[1]/got[0], 0.51, 0.02) {
+		t.Errorf("lines of lengths %v for trainings of 1000 and 500 steps", got)
+	}
+	if alone := lengths(evenly(11, 100)); len(alone) != 1 || len(got) == 2 && !(alone[0] > got[0]) {
+		t.Errorf("one line has the length %v, beside another %v", alone, got)
 	}
 }
 

@@ -162,8 +162,10 @@ func (s *solution) batch() float64 {
 	return math.NaN()
 }
 
+func orderSuffix(k int) string { return fmt.Sprintf(" (k=%d)", k) }
+
 func gW(k int) quantity {
-	return quantity{fmt.Sprintf("g_W (k=%d)", k), fmt.Sprintf("g_{W}  (order 2k = %d)", 2*k), func(s *solution) float64 {
+	return quantity{"g_W" + orderSuffix(k), fmt.Sprintf("g_{W}  (order 2k = %d)", 2*k), func(s *solution) float64 {
 		if m := s.moment(k); m != nil {
 			return float64(m.GW)
 		}
@@ -172,7 +174,7 @@ func gW(k int) quantity {
 }
 
 func gX(k int) quantity {
-	return quantity{fmt.Sprintf("g_x (k=%d)", k), fmt.Sprintf("g_{x}  (order 2k = %d)", 2*k), func(s *solution) float64 {
+	return quantity{"g_x" + orderSuffix(k), fmt.Sprintf("g_{x}  (order 2k = %d)", 2*k), func(s *solution) float64 {
 		if m := s.moment(k); m != nil {
 			return float64(m.GX)
 		}

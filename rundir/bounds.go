@@ -116,6 +116,32 @@ type Robustness struct {
 	Samples      int              `json:"samples"`
 	OutputChange Number           `json:"output_change"`
 	Gradients    []GradientInBall `json:"gradients"`
+	// Accuracy and CLEVER are those of classifications.
+	Accuracy []RobustAccuracy `json:"accuracy,omitempty"`
+	CLEVER   []CLEVER         `json:"clever,omitempty"`
+}
+
+// RobustAccuracy is the share of samples whose class no attack (PGD) within Radius
+// (ℓ₂) changed: an upper bound of the robust accuracy.
+type RobustAccuracy struct {
+	Radius   Number `json:"radius"`
+	Accuracy Number `json:"accuracy"`
+	Samples  int    `json:"samples"`
+}
+
+// CLEVER is the extreme-value estimate of the distance to where the runner-up class
+// takes over (Weng et al., 2018), neither a lower nor an upper bound, with the
+// largest gradient norm of the sample beside the fitted one.
+type CLEVER struct {
+	Sample     int    `json:"sample"`
+	Score      Number `json:"score"`
+	Lipschitz  Number `json:"lipschitz"`
+	SampleMax  Number `json:"sample_max"`
+	Shape      Number `json:"shape"`
+	PValue     Number `json:"p_value"`
+	Degenerate bool   `json:"degenerate"`
+	Draws      int    `json:"draws"`
+	Seed       uint64 `json:"seed"`
 }
 
 // GradientInBall is the largest ‖∇_x f_c‖_{2k} found.

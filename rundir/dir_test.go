@@ -287,7 +287,7 @@ func TestWriteFileErrors(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		base + "/none/f": "cannot write " + base + "/none/f: no such file or directory",
-		base + "/folder": "cannot write " + base + "/folder: file exists",
+		base + "/folder": "cannot write " + base + "/folder: it is not a regular file",
 	} {
 		err := WriteFile(path, []byte("x"))
 		var w *WriteError

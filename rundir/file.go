@@ -35,8 +35,12 @@ func writeError(path string, err error) error {
 }
 
 // WriteFile places data at path whole or not at all: a temporary file beside it,
-// fsync, rename. Its error is a *WriteError.
+// fsync, rename. What is no regular file, such as /dev/stdout, is not replaced. Its
+// error is a *WriteError.
 func WriteFile(path string, data []byte) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return &WriteError{path, errors.New("it is not a regular file")}
+	}
 	temporary := temporaryName(path)
 	err := writeSynced(temporary, data)
 	if err == nil {

@@ -267,3 +267,15 @@ func TestDamagedHistory(t *testing.T) {
 		d.ReadHistory()
 	}
 }
+
+func TestWriteFileSparesWhatIsNoFile(t *testing.T) {
+	folder := t.TempDir()
+	err := WriteFile(folder, []byte("x"))
+	var w *WriteError
+	if !errors.As(err, &w) || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("onto a folder: %v", err)
+	}
+	if err := WriteFile(os.DevNull, nil); err == nil {
+		t.Error("a device was replaced")
+	}
+}

@@ -169,8 +169,7 @@ func (d *Dir) WriteIndexes() error {
 	if err != nil {
 		return err
 	}
-	columns := resultColumns(records)
-	table, err := encodeParquet(columns, records)
+	table, err := ResultsParquet(records)
 	if err != nil {
 		return fmt.Errorf("results.parquet: %w", err)
 	}
@@ -178,7 +177,7 @@ func (d *Dir) WriteIndexes() error {
 		name string
 		data []byte
 	}{
-		{"results.csv", encodeCSV(columns, records)},
+		{"results.csv", ResultsCSV(records)},
 		{"results.parquet", table},
 		{"runtime.csv", encodeCSV(runtimeColumns, records)},
 	} {
@@ -187,6 +186,14 @@ func (d *Dir) WriteIndexes() error {
 		}
 	}
 	return nil
+}
+
+// ResultsCSV is results.csv of the records, which are in the order of Records.
+func ResultsCSV(records []Record) []byte { return encodeCSV(resultColumns(records), records) }
+
+// ResultsParquet is results.parquet of the records.
+func ResultsParquet(records []Record) ([]byte, error) {
+	return encodeParquet(resultColumns(records), records)
 }
 
 // encodeCSV writes floats as the shortest decimals that read back exactly, and

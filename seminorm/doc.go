@@ -1,6 +1,6 @@
 // Package seminorm computes Sobolev seminorms of a network f: R^d → R^c from its
 // derivatives at given points, and the operator norms ‖W₁ᵀ‖_{2k} that connect
-// them with gradients in the parameters (Ma & Ying, 2021, Definition 1 and
+// them with gradients in the parameters (Ma & Ying, 2021,
 // Proposition 2). Numbers in, numbers out: it knows no network.
 //
 // On finitely many points,

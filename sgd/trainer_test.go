@@ -268,3 +268,34 @@ func TestStepDoesNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+// A step of mse at η is one of half-mse at 2η/c; with two outputs the same one.
+func TestLossesDifferByTheirScale(t *testing.T) {
+	mse, half := config(), config()
+	half.Loss = nn.HalfMSE
+	half.LearningRate = nn.MSE.EffectiveLearningRate(mse.LearningRate, 2)
+	a, b := smallTraining(t, mse), smallTraining(t, half)
+	finish(t, a)
+	finish(t, b)
+	if !slices.Equal(parameters(a), parameters(b)) {
+		t.Error("other weights")
+	}
+	for i, row := range a.History() {
+		// (1/2B) Σ‖r‖² is c/2 = 1 times (1/Bc) Σ‖r‖².
+		if got := b.History()[i].BatchLoss; !(math.Abs(got-row.BatchLoss) <= 1e-12*row.BatchLoss) {
+			t.Errorf("row %d: loss %v of half-mse, %v of mse", i, got, row.BatchLoss)
+		}
+	}
+	one, scaled := config(), config()
+	scaled.Loss, scaled.LearningRate = nn.HalfMSE, one.LearningRate/2
+	c, d := smallTraining(t, one), smallTraining(t, scaled)
+	if err := c.Step(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Step(); err != nil {
+		t.Fatal(err)
+	}
+	if slices.Equal(parameters(c), parameters(d)) {
+		t.Error("half the learning rate takes the same step")
+	}
+}

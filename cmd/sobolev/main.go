@@ -89,7 +89,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
 	})
-	root.AddCommand(newRunCommand(), newReportCommand(), newStatusCommand(), newDataCommand(), newPresetsCommand())
+	root.AddCommand(newRunCommand(), newAuditCommand(), newReportCommand(), newStatusCommand(), newExportCommand(), newDataCommand(), newPresetsCommand())
 	return root
 }
 

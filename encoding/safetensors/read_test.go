@@ -241,6 +241,7 @@ func FuzzRead(f *testing.F) {
 		f.Add(b)
 	}
 	f.Add(file(`{"__metadata__":{"a":"b"},"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}`, 4))
+	f.Add(file(`{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"b":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[4,5]}}`, 5))
 	f.Add(file(`{"a":{"dtype":"F4","shape":[2],"data_offsets":[0,1]},"b":{"dtype":"I8","shape":[],"data_offsets":[1,2]}}`, 2))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := read(b)

@@ -6,53 +6,42 @@ import (
 	"math"
 )
 
-// Float64s returns the elements, row-major, of F64, F32, F16, BF16 and integer
-// tensors. All conversions are exact: an integer beyond ±2^53 that float64
-// would round is an error. Other types are ErrUnsupported.
+// Float64s returns the elements, row-major, of F64, F32, F16 and BF16 tensors.
+// All conversions are exact; infinities, NaN and the sign of zero stay. Other
+// types are ErrUnsupported: whole numbers have Int64s and Uint64s, and the bytes
+// of a quantised tensor mean nothing without its scale.
 func (t *Tensor) Float64s() ([]float64, error) {
+	le := binary.LittleEndian
 	switch t.DType {
 	case TypeF64:
-		return decode(t, 8, func(b []byte) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b)) })
+		return decode(t, 8, func(b []byte) float64 { return math.Float64frombits(le.Uint64(b)) })
 	case TypeF32:
-		return decode(t, 4, func(b []byte) float64 { return float64(math.Float32frombits(binary.LittleEndian.Uint32(b))) })
+		return decode(t, 4, func(b []byte) float64 { return float64(math.Float32frombits(le.Uint32(b))) })
 	case TypeF16:
-		return decode(t, 2, func(b []byte) float64 { return fromHalf(binary.LittleEndian.Uint16(b)) })
+		return decode(t, 2, func(b []byte) float64 { return fromHalf(le.Uint16(b)) })
 	case TypeBF16:
-		return decode(t, 2, func(b []byte) float64 {
-			return float64(math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16))
-		})
+		return decode(t, 2, func(b []byte) float64 { return fromBrain(le.Uint16(b)) })
 	}
-	ints, err := t.integers("float64")
-	if err != nil {
-		return nil, err
-	}
-	v := make([]float64, len(ints))
-	for i, x := range ints {
-		v[i] = x.float64()
-		if x.magnitude > 1<<53 {
-			return nil, fmt.Errorf("tensor %.80q: element %d is the integer %s, which float64 would round", t.Name, i, x)
-		}
-	}
-	return v, nil
+	return nil, t.noValues("numbers", TypeF64, TypeF32, TypeF16, TypeBF16)
+}
+
+// noValues is the error for a tensor of another type than those.
+func (t *Tensor) noValues(kind string, readable ...DType) error {
+	return fmt.Errorf("tensor %.80q has elements of type %.20q; types that can be read as %s are %v: %w", t.Name, t.DType, kind, readable, ErrUnsupported)
 }
 
 // Float32s is Float64s rounded to the nearest float32: exact for F32, F16 and
-// BF16, lossy for F64. A finite element that would become infinite and an
-// integer beyond ±2^24 are errors.
+// BF16, lossy for F64. A finite element that would become infinite is an error.
 func (t *Tensor) Float32s() ([]float32, error) {
 	wide, err := t.Float64s()
 	if err != nil {
 		return nil, err
 	}
-	integral := t.DType != TypeF64 && t.DType != TypeF32 && t.DType != TypeF16 && t.DType != TypeBF16
 	v := make([]float32, len(wide))
 	for i, x := range wide {
 		v[i] = float32(x)
 		if math.IsInf(float64(v[i]), 0) && !math.IsInf(x, 0) {
 			return nil, fmt.Errorf("tensor %.80q: element %d is %v, beyond the range of float32", t.Name, i, x)
-		}
-		if integral && math.Abs(x) > 1<<24 {
-			return nil, fmt.Errorf("tensor %.80q: element %d is the integer %v, which float32 would round", t.Name, i, x)
 		}
 	}
 	return v, nil
@@ -61,7 +50,7 @@ func (t *Tensor) Float32s() ([]float32, error) {
 // Int64s returns the elements, row-major, of integer tensors; one that int64
 // does not hold is an error, other types are ErrUnsupported.
 func (t *Tensor) Int64s() ([]int64, error) {
-	ints, err := t.integers("int64")
+	ints, err := t.integers()
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +70,7 @@ func (t *Tensor) Int64s() ([]int64, error) {
 // Uint64s returns the elements, row-major, of integer tensors; a negative one
 // is an error, other types are ErrUnsupported.
 func (t *Tensor) Uint64s() ([]uint64, error) {
-	ints, err := t.integers("uint64")
+	ints, err := t.integers()
 	if err != nil {
 		return nil, err
 	}
@@ -108,13 +97,6 @@ func signed(v int64) integer {
 	return integer{uint64(v), false}
 }
 
-func (x integer) float64() float64 {
-	if x.negative {
-		return -float64(x.magnitude)
-	}
-	return float64(x.magnitude)
-}
-
 func (x integer) String() string {
 	if x.negative {
 		return fmt.Sprintf("-%d", x.magnitude)
@@ -122,7 +104,7 @@ func (x integer) String() string {
 	return fmt.Sprint(x.magnitude)
 }
 
-func (t *Tensor) integers(target string) ([]integer, error) {
+func (t *Tensor) integers() ([]integer, error) {
 	le := binary.LittleEndian
 	switch t.DType {
 	case TypeU8:
@@ -142,7 +124,7 @@ func (t *Tensor) integers(target string) ([]integer, error) {
 	case TypeI64:
 		return decode(t, 8, func(b []byte) integer { return signed(int64(le.Uint64(b))) })
 	}
-	return nil, fmt.Errorf("tensor %.80q: no conversion from %.20q to %s: %w", t.Name, t.DType, target, ErrUnsupported)
+	return nil, t.noValues("whole numbers", TypeU8, TypeI8, TypeU16, TypeI16, TypeU32, TypeI32, TypeU64, TypeI64)
 }
 
 // decode maps each run of size bytes; it checks the tensor first, since a
@@ -159,6 +141,9 @@ func decode[T any](t *Tensor, size int, value func([]byte) T) ([]T, error) {
 	}
 	return v, nil
 }
+
+// fromBrain is the value of a bfloat16: the upper half of a float32.
+func fromBrain(h uint16) float64 { return float64(math.Float32frombits(uint32(h) << 16)) }
 
 // fromHalf is the value of an IEEE 754 binary16.
 func fromHalf(h uint16) float64 {
