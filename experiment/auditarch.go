@@ -65,6 +65,9 @@ func parseModel(path, text string) (rundir.Model, rundir.Source, error) {
 	if cfg.Model.Kind != "layers" {
 		return rundir.Model{}, src, fmt.Errorf("%s: kind %s; an architecture lists its layers", path, cfg.Model.Kind)
 	}
+	if cfg.Model.Init != "" {
+		return rundir.Model{}, src, fmt.Errorf("%s: init: does nothing; the weights are those of the file", path)
+	}
 	cfg.Dataset.Name, cfg.SGD.Iterations = "npz", 1
 	cfg.Grid.LearningRate, cfg.Grid.BatchSize = []float64{1}, []int{1}
 	if cfg, err = cfg.Resolve(); err != nil {
@@ -89,7 +92,7 @@ func unwrapped(err error) error {
 
 var (
 	weightsKey = regexp.MustCompile(`^weights[ \t]*:`)
-	ofValue    = regexp.MustCompile(`^([ \t]|- |-\r?\n|\])`)
+	ofValue    = regexp.MustCompile(`^([ \t#\]]|-[ \r\n]|\r?\n)`)
 )
 
 // cutWeights takes the value of the key weights out of the text, and leaves empty

@@ -1,11 +1,97 @@
 package experiment
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"sobolev/dataset"
+	"sobolev/nn"
+	"sobolev/rundir"
 )
+
+func (a *audit) testData() nn.Data[float32] {
+	if a.test == nil {
+		return nn.Data[float32]{}
+	}
+	return dataOf(a.test)
+}
+
+// dataSource names the file of the data and its SHA-256.
+func (a *audit) dataSource() (string, error) {
+	if filepath.Ext(a.Data) != ".npz" {
+		return a.train.Source.String(), nil
+	}
+	sum, err := digestFile(a.Data)
+	return fmt.Sprintf("%s, SHA-256 %s", filepath.Base(a.Data), sum), err
+}
+
+func digestFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// loadData reads the training and the test set, and draws the subset.
+func (a *audit) loadData(ctx context.Context) error {
+	request := dataset.Request{Name: a.Data, Seed: stream(a.Seed, subsetPurpose, 0), Preprocessing: dataset.Preprocessing{Mean: a.Mean, Std: a.Std}}
+	var err error
+	if a.train, a.test, err = dataset.Load(ctx, request); err != nil {
+		return requestError("data", err)
+	}
+	if a.Test != "" {
+		request.Name = a.Test
+		if a.test, _, err = dataset.Load(ctx, request); err != nil {
+			return requestError("test", err)
+		}
+	}
+	a.available = a.train.Len()
+	if largest := largestInput(a.train.X); largest >= 100 {
+		a.warnings = append(a.warnings, fmt.Sprintf("inputs go up to %g: if the model was trained on scaled images, say so, as in --normalize 0,255", largest))
+	}
+	if a.Limit == 0 || a.Limit >= a.available {
+		return nil
+	}
+	drawn := generator(request.Seed).Perm(a.available)[:a.Limit]
+	slices.Sort(drawn)
+	a.train = a.train.Select(drawn)
+	a.warnings = append(a.warnings, fmt.Sprintf("%d of %d training samples, drawn with seed %d (--limit): all numbers are those of this subset, and of SGD on it", a.Limit, a.available, a.Seed))
+	return nil
+}
+
+func largestInput(x []float32) float64 {
+	largest := 0.0
+	for _, v := range x {
+		largest = math.Max(largest, math.Abs(float64(v)))
+	}
+	return largest
+}
+
+// requestError turns an error in what is asked of the data into one of an option.
+func requestError(option string, err error) error {
+	var r *dataset.RequestError
+	if !errors.As(err, &r) {
+		return err
+	}
+	if flag, ok := auditFlags[r.Key]; ok {
+		option = flag
+	}
+	return &rundir.ValueError{Key: option, Problem: r.Problem}
+}
 
 // fitInputs checks the inputs of s against those of the model. Images that the
 // model takes channels-last become channels-first.

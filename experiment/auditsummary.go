@@ -14,16 +14,10 @@ import (
 // was audited, the verdict, and tables.
 func (o AuditOptions) Summary(r *rundir.Result) string {
 	var b strings.Builder
-	c, m := r.Convention, r.Model
-	interpolates := "interpolates"
-	if !r.Fit.Interpolates {
-		interpolates = "does not interpolate"
-	}
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "model\t%s: %d parameters, %d inputs, %d outputs; first layer %s %d×%d\n", o.Model, m.Parameters, m.Inputs, m.Outputs, m.FirstLayer.Kind, m.FirstLayer.Rows, m.FirstLayer.Cols)
-	fmt.Fprintf(w, "data\t%s: %d samples, inputs as %s\n", o.Data, r.Data.Samples, c.Preprocessing)
-	fmt.Fprintf(w, "SGD\tη = %s of %s, B = %d, %s\n", short(o.LearningRate), c.Loss, o.BatchSize, c.Sampling)
-	fmt.Fprintf(w, "fit\tloss %s, relative loss %s: %s\n", number(r.Fit.Loss), number(r.Fit.RelativeLoss), interpolates)
+	for _, f := range o.Facts(r) {
+		fmt.Fprintf(w, "%s\t%s\n", f[0], f[1])
+	}
 	w.Flush()
 	fmt.Fprintf(&b, "\n%s\n\n", o.Verdict(r))
 	o.writeOrders(&b, r)
@@ -47,6 +41,21 @@ func (o AuditOptions) Summary(r *rundir.Result) string {
 		}
 	}
 	return b.String()
+}
+
+// Facts says what was audited, on what and how, in pairs of a name and its text.
+func (o AuditOptions) Facts(r *rundir.Result) [][2]string {
+	c, m := r.Convention, r.Model
+	interpolates := "interpolates"
+	if !r.Fit.Interpolates {
+		interpolates = "does not interpolate"
+	}
+	return [][2]string{
+		{"model", fmt.Sprintf("%s: %d parameters, %d inputs, %d outputs; first layer %s %d×%d", o.Model, m.Parameters, m.Inputs, m.Outputs, m.FirstLayer.Kind, m.FirstLayer.Rows, m.FirstLayer.Cols)},
+		{"data", fmt.Sprintf("%s: %d samples, inputs as %s", o.Data, r.Data.Samples, c.Preprocessing)},
+		{"SGD", fmt.Sprintf("η = %s of %s, B = %d, %s", short(o.LearningRate), c.Loss, o.BatchSize, c.Sampling)},
+		{"fit", fmt.Sprintf("loss %s, relative loss %s: %s", number(r.Fit.Loss), number(r.Fit.RelativeLoss), interpolates)},
+	}
 }
 
 // Verdict says in one sentence whether SGD stays at the solution in mean square,
@@ -158,6 +167,9 @@ func writeBounds(b *strings.Builder, r *rundir.Result) {
 		status := ""
 		if x.Status == "assumed" {
 			status = "if what was assumed is right"
+		}
+		if x.LogFactor != 0 {
+			status = fmt.Sprintf("times e^%.4g; %s", x.LogFactor, status)
 		}
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", x.Statement, x.K, number(x.Measured), number(x.Sharp), number(x.Sharp/x.Measured), number(x.Printed), number(x.Printed/x.Measured), status)
 	}

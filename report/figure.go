@@ -80,6 +80,7 @@ func (r *Report) figures() []figure {
 	figs = append(figs, r.sharpnessFigures()...)
 	figs = append(figs, r.boundsFigure()...)
 	figs = append(figs, r.boundsGridFigures()...)
+	figs = append(figs, r.coveringFigure()...)
 	return append(figs, r.trainingFigures()...)
 }
 

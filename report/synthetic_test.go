@@ -158,6 +158,7 @@ func oddRuns() map[string]*Report {
 	add("hundreds of cells", gridConfig(etas, batches, 1), nil)
 	oddStability(runs)
 	oddBounds(runs)
+	oddCovers(runs)
 	runs["no records"] = fromRecords(four, nil, false, fewDraws)
 	return runs
 }

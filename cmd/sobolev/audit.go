@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"sobolev/experiment"
+	"sobolev/report"
 	"sobolev/rundir"
 )
 
@@ -78,6 +80,29 @@ func auditModel(ctx context.Context, opt auditOptions, stdout io.Writer) error {
 	case err != nil:
 		return err
 	}
+	if opt.report != "" {
+		if err := writeAuditPage(opt, r); err != nil {
+			return err
+		}
+	}
+	return printAudit(opt, r, stdout)
+}
+
+// writeAuditPage writes the page of --report.
+func writeAuditPage(opt auditOptions, r *rundir.Result) error {
+	page := report.Audit{Title: "Audit of " + filepath.Base(opt.Model), Verdict: opt.Verdict(r), Result: r}
+	for _, f := range opt.Facts(r) {
+		page.Facts = append(page.Facts, report.Fact{Name: f[0], Value: f[1]})
+	}
+	html, err := page.HTML()
+	if err != nil {
+		return err
+	}
+	return rundir.WriteFile(opt.report, html)
+}
+
+// printAudit writes the summary, or with --json the result.
+func printAudit(opt auditOptions, r *rundir.Result, stdout io.Writer) error {
 	if opt.json == "" {
 		_, err := io.WriteString(stdout, opt.Summary(r))
 		return err
@@ -104,8 +129,6 @@ func (o *auditOptions) parse() error {
 		return errors.New("--lr is missing: give the learning rate that the model was trained with")
 	case o.BatchSize == 0:
 		return errors.New("--batch is missing: give the batch size that the model was trained with")
-	case o.report != "":
-		return errors.New("--report is not implemented; --json has every number of the audit")
 	}
 	if o.Orders, err = parseOrders(o.orders); err != nil {
 		return err

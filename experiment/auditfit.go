@@ -1,0 +1,185 @@
+package experiment
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"sobolev/encoding/safetensors"
+	"sobolev/nn"
+	"sobolev/rundir"
+)
+
+// expected returns the modules of the architecture in the order of its layers.
+func expected(arch nn.Architecture) ([]module, error) {
+	// Shapes alone: in float32, which is smaller.
+	net, err := nn.New[float32](arch)
+	if err != nil {
+		return nil, err
+	}
+	var list []module
+	at := map[string]int{}
+	for _, t := range net.Tensors() {
+		dot := strings.LastIndexByte(t.Name, '.')
+		name := t.Name[:dot]
+		i, ok := at[name]
+		if !ok {
+			i = len(list)
+			at[name], list = i, append(list, module{name, map[string]*safetensors.Tensor{}})
+		}
+		list[i].parts[t.Name[dot+1:]] = &safetensors.Tensor{Shape: t.Shape}
+	}
+	return list, nil
+}
+
+func (m *auditedModel) fitArchitecture(groups map[string][]module, asked []string) ([]module, error) {
+	want, err := expected(m.architecture)
+	if err != nil {
+		return nil, &rundir.ValueError{Key: "arch", Problem: err.Error()}
+	}
+	return arrange(groups, asked, func(have []module) error {
+		if err := matches(have, want); err != nil {
+			return fmt.Errorf("%w\nthe file:\n%sthe architecture:\n%s", err, listing(have), listing(want))
+		}
+		return nil
+	})
+}
+
+// matches returns an error for the first tensor that does not fit the
+// architecture.
+func matches(have, want []module) error {
+	for i, w := range want {
+		if i == len(have) {
+			return fmt.Errorf("no tensors are left for %s", layerName(w.name))
+		}
+		for _, p := range partNames {
+			h, inFile := have[i].parts[p]
+			a, inLayer := w.parts[p]
+			name := strings.TrimPrefix(have[i].name+"."+p, ".")
+			switch {
+			case inLayer && !inFile:
+				hint := ""
+				if p == "bias" && len(w.parts["weight"].Shape) == 4 {
+					hint = "; write bias: false in the conv if it has none"
+				}
+				return fmt.Errorf("tensor %s is missing: %s needs %v%s", name, layerName(w.name), a.Shape, hint)
+			case inFile && !inLayer:
+				return fmt.Errorf("tensor %s %v has no place in %s", name, h.Shape, layerName(w.name))
+			case inFile && !slices.Equal(h.Shape, a.Shape):
+				return fmt.Errorf("tensor %s has shape %v: %s needs %v", name, h.Shape, layerName(w.name), a.Shape)
+			}
+		}
+	}
+	if len(have) > len(want) {
+		return fmt.Errorf("tensors %s are left over", have[len(want)].name)
+	}
+	return nil
+}
+
+// layerName turns net.3.body.0 into layers[3].body[0].
+func layerName(name string) string {
+	fields := strings.Split(name, ".")
+	s := "layers[" + fields[1] + "]"
+	for i := 3; i < len(fields); i += 2 {
+		s += fmt.Sprintf(".%s[%s]", fields[i-1], fields[i])
+	}
+	return s
+}
+
+func listing(modules []module) string {
+	const most = 40
+	var b strings.Builder
+	for i, m := range modules {
+		if i == most {
+			fmt.Fprintf(&b, "  and %d more\n", len(modules)-most)
+			break
+		}
+		fmt.Fprintf(&b, "  %v\n", m)
+	}
+	return b.String()
+}
+
+// inferDense takes the modules for a stack of dense layers on inputs of the given
+// size.
+func (m *auditedModel) inferDense(groups map[string][]module, inputs int, activation string) ([]module, error) {
+	modules, err := arrange(groups, nil, func(have []module) error { return denseStack(have, inputs) })
+	if err != nil {
+		return nil, err
+	}
+	sizes := make([]int, len(modules))
+	for i, l := range modules {
+		sizes[i] = l.parts["weight"].Shape[0]
+	}
+	hidden, a := sizes[:len(sizes)-1], nn.Identity
+	switch {
+	case len(hidden) > 0 && activation == "":
+		return nil, &rundir.ValueError{Key: "activation", Problem: "missing: the weights do not say what is between the layers; give relu, tanh, gelu, softplus, sigmoid or identity, or an architecture file (--arch)"}
+	case activation != "":
+		if a, err = nn.ParseActivation(activation); err != nil {
+			return nil, &rundir.ValueError{Key: "activation", Problem: err.Error()}
+		}
+	}
+	m.architecture = nn.FNN(inputs, hidden, sizes[len(sizes)-1], a)
+	m.warnings = append(m.warnings, fmt.Sprintf("the architecture is inferred from the shapes of the tensors: dense layers %d–%s with %v between them", inputs, strings.Trim(strings.ReplaceAll(fmt.Sprint(sizes), " ", "–"), "[]"), a))
+	return modules, nil
+}
+
+// denseStack returns an error unless the modules are dense layers that fit each
+// other.
+func denseStack(have []module, inputs int) error {
+	for _, m := range have {
+		w, b := m.parts["weight"], m.parts["bias"]
+		name := strings.TrimPrefix(m.name+".", ".")
+		switch {
+		case w == nil || len(w.Shape) != 2 || len(m.parts) > 2 || len(m.parts) == 2 && b == nil:
+			return fmt.Errorf("%v is no dense layer; describe the layers in an architecture file (--arch)", m)
+		case b == nil:
+			return fmt.Errorf("tensor %sbias is missing: a linear layer without bias is not supported", name)
+		case w.Shape[1] != inputs:
+			return fmt.Errorf("tensor %sweight has shape %v, but gets %d inputs", name, w.Shape, inputs)
+		case len(b.Shape) != 1 || b.Shape[0] != w.Shape[0] || b.Shape[0] == 0:
+			return fmt.Errorf("tensor %sbias has shape %v, its weight %v", name, b.Shape, w.Shape)
+		}
+		inputs = w.Shape[0]
+	}
+	return nil
+}
+
+// take sets the tensors to those of the modules, under the names of the layers.
+func (m *auditedModel) take(modules []module) error {
+	want, err := expected(m.architecture)
+	if err != nil {
+		return err
+	}
+	for i, from := range modules {
+		for _, part := range partNames {
+			t, ok := from.parts[part]
+			if !ok {
+				continue
+			}
+			if err := finite(t); err != nil {
+				return err
+			}
+			renamed := *t
+			renamed.Name = want[i].name + "." + part
+			m.tensors = append(m.tensors, renamed)
+		}
+	}
+	return nil
+}
+
+// finite returns an error for a tensor with an element that is not finite, or is
+// no number.
+func finite(t *safetensors.Tensor) error {
+	values, err := t.Float64s()
+	if err != nil {
+		return err
+	}
+	for i, v := range values {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("tensor %s %v has the value %v at flat position %d: weights are finite", t.Name, t.Shape, v, i)
+		}
+	}
+	return nil
+}
