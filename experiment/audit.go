@@ -131,6 +131,8 @@ func (a *audit) measure(ctx context.Context) (*rundir.Result, error) {
 func (a *audit) convention(loss nn.Loss) rundir.Convention {
 	return rundir.Convention{
 		Loss:                  a.config.Loss,
+		LearningRate:          rundir.Number(a.LearningRate),
+		BatchSize:             a.BatchSize,
 		EffectiveLearningRate: rundir.Number(loss.EffectiveLearningRate(a.LearningRate, a.net.Outputs())),
 		Sampling:              a.config.SGD.Sampling,
 		Preprocessing:         a.train.Preprocessing.String(),

@@ -67,8 +67,14 @@ func modelInfo[T kernel.Float](net *nn.Network[T]) rundir.ModelInfo {
 }
 
 func (e *Experiment) convention(p rundir.Point, loss nn.Loss) rundir.Convention {
+	batch := p.BatchSize
+	if batch == 0 {
+		batch = e.train.N
+	}
 	return rundir.Convention{
 		Loss:                  p.Loss,
+		LearningRate:          rundir.Number(p.LearningRate),
+		BatchSize:             batch,
 		EffectiveLearningRate: rundir.Number(loss.EffectiveLearningRate(p.LearningRate, e.outputs)),
 		Sampling:              p.SGD.Sampling,
 		Preprocessing:         e.preprocessing,

@@ -157,7 +157,7 @@ func (r *Report) coveringFigure() []figure {
 // axis is that of n, with room for the names of the lines on the right.
 func (c *covering) axis() scale {
 	x := scaleOf(c.sizes(), 0.06, 1)
-	x.hi *= math.Pow(x.hi/x.lo, 0.1)
+	x.hi *= math.Pow(x.hi/x.lo, 0.14)
 	return x
 }
 
@@ -245,7 +245,8 @@ func (c *covering) color(i int) color.RGBA {
 	return ramp(0.05 + 0.8*float64(i)/float64(max(len(c.terms)-1, 1)))
 }
 
-// names writes the orders beside the ends of their lines.
+// names writes the orders beside the ends of their lines, joined to them where
+// another name is in the way.
 func (c *covering) names() drawn {
 	return func(canvas draw.Canvas, tx, ty func(float64) vg.Length) {
 		style := textStyle(tickSize - 1)
@@ -257,7 +258,12 @@ func (c *covering) names() drawn {
 			at = append(at, ty(t.values[len(t.values)-1]))
 		}
 		for i, y := range apart(at, style.Font.Size, canvas.Min.Y+style.Font.Size/2) {
-			canvas.FillText(style, vg.Point{X: tx(n) + 6, Y: y + raise}, fmt.Sprintf("k=%d", c.terms[i].k))
+			name := vg.Point{X: tx(n) + 6, Y: y}
+			if y > at[i]+1 {
+				name.X += 9
+				canvas.StrokeLine2(draw.LineStyle{Color: c.color(i), Width: 0.4}, tx(n)+2, at[i], name.X-1, y)
+			}
+			canvas.FillText(style, vg.Point{X: name.X, Y: name.Y + raise}, fmt.Sprintf("k=%d", c.terms[i].k))
 		}
 	}
 }

@@ -109,7 +109,10 @@ type DataInfo struct {
 
 // Convention is what a reader must know to compare numbers.
 type Convention struct {
-	Loss                  string `json:"loss"`
+	Loss string `json:"loss"`
+	// LearningRate η is in units of the loss, BatchSize B is n for the full batch.
+	LearningRate          Number `json:"learning_rate"`
+	BatchSize             int    `json:"batch_size"`
 	EffectiveLearningRate Number `json:"effective_learning_rate"`
 	Sampling              string `json:"sampling"`
 	Preprocessing         string `json:"preprocessing"`
