@@ -60,12 +60,32 @@ type Seminorm struct {
 	Points    Number   `json:"points"`
 	PointsSum Number   `json:"points_sum"`
 	Balls     Estimate `json:"balls"`
+	// Second is |f|_{2,2k}; absent in results of earlier versions.
+	Second *SecondSeminorm `json:"second,omitempty"`
+}
+
+// SecondSeminorm holds |f|_{2,2k} on Samples samples, all of them or so many spread
+// evenly over the data: with a mixed derivative as one multi-index, as the definition
+// has it, in the convention of g_x and as the sum over outputs; and with it counted
+// twice, as the full matrix has it. They are exact, and null with a reason where the
+// network is not smooth.
+type SecondSeminorm struct {
+	Points        Number `json:"points"`
+	PointsSum     Number `json:"points_sum"`
+	FullMatrix    Number `json:"full_matrix"`
+	FullMatrixSum Number `json:"full_matrix_sum"`
+	Samples       int    `json:"samples"`
+	WhyNot        string `json:"why_not"`
 }
 
 // Geometry describes the balls of one radius around the samples: the share of test
 // samples outside of all of them with its Clopper–Pearson interval, the logarithm
 // of their volume, and a bracket of the largest number of balls that share a point.
+//
+// Space is "features" where frozen layers make the x of the theory, and empty where
+// the balls are those of the inputs.
 type Geometry struct {
+	Space         string    `json:"space,omitempty"`
 	Radius        Number    `json:"radius"`
 	Uncovered     Number    `json:"uncovered"`
 	UncoveredCI95 [2]Number `json:"uncovered_ci95"`
@@ -110,8 +130,9 @@ type Smoothness struct {
 }
 
 // Robustness is what attacks found within Radius (ℓ₂) of some samples: the largest
-// change of an output, and the largest input gradients.
+// change of an output, and the largest input gradients. Space is that of Geometry.
 type Robustness struct {
+	Space        string           `json:"space,omitempty"`
 	Radius       Number           `json:"radius"`
 	Samples      int              `json:"samples"`
 	OutputChange Number           `json:"output_change"`
@@ -119,6 +140,34 @@ type Robustness struct {
 	// Accuracy and CLEVER are those of classifications.
 	Accuracy []RobustAccuracy `json:"accuracy,omitempty"`
 	CLEVER   []CLEVER         `json:"clever,omitempty"`
+	// Examples are a few attacked images; absent where the inputs are none.
+	Examples []AttackExample `json:"examples,omitempty"`
+}
+
+// AttackExample is an image and what an attack made of it within Radius of Norm:
+// those come first whose class changed within the smallest radius, then those whose
+// outputs changed most. Label, Before and After are the right class and those that
+// are predicted of the image and of the attacked one, null in regressions; Change is
+// the largest |f_c(x) − f_c(x_i)| of the two.
+//
+// Shape is [channels, height, width] with 1 or 3 channels, the order of the bytes
+// that Original and Difference have, in base64. Original are the pixels, 0 … 255
+// from the least displayed value to the largest: those of the bytes that the data
+// were scaled from, or the range of the training data. A byte b of Difference says
+// that the attack adds (b − 128)·DifferenceScale, where 1 is the displayed range.
+type AttackExample struct {
+	Set             string `json:"set"`    // "training" or "test"
+	Sample          int    `json:"sample"` // its number in that set, from 0
+	Label           *int   `json:"label"`
+	Before          *int   `json:"before"`
+	After           *int   `json:"after"`
+	Change          Number `json:"change"`
+	Radius          Number `json:"radius"`
+	Norm            string `json:"norm"`
+	Shape           []int  `json:"shape"`
+	Original        []byte `json:"original"`
+	Difference      []byte `json:"difference"`
+	DifferenceScale Number `json:"difference_scale"`
 }
 
 // RobustAccuracy is the share of samples whose class no attack (PGD) within Radius
@@ -144,8 +193,11 @@ type CLEVER struct {
 	Seed       uint64 `json:"seed"`
 }
 
-// GradientInBall is the largest ‖∇_x f_c‖_{2k} found.
+// GradientInBall is the largest ‖∇_x f_c‖_{2k} found in the balls around Samples
+// samples, those with the largest gradients; without a number in earlier results,
+// which searched around Robustness.Samples.
 type GradientInBall struct {
-	K     int    `json:"k"`
-	Found Number `json:"found"`
+	K       int    `json:"k"`
+	Found   Number `json:"found"`
+	Samples int    `json:"samples,omitzero"`
 }

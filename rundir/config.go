@@ -22,6 +22,8 @@ type Config struct {
 	Measure Measure `yaml:"measure" json:"measure"`
 	// Fork lets every training begin at the weights of another one.
 	Fork Fork `yaml:"fork,omitempty" json:"fork,omitzero"`
+	// Executor is about clusters.
+	Executor Executor `yaml:"executor,omitempty" json:"executor,omitzero"`
 }
 
 // Fork is a moment of a training from which others go on: with another learning

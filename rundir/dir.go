@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,7 +68,7 @@ func refuseForeign(path string) error {
 		switch _, temporary := temporaryOf(e.Name()); {
 		case e.Name() == experimentFile:
 			return nil
-		case e.Name() != pointsFolder && e.Name() != lockFile && !temporary:
+		case e.Name() != pointsFolder && e.Name() != claimsFolder && e.Name() != lockFile && !temporary:
 			foreign = e.Name()
 		}
 	}
@@ -94,9 +95,12 @@ func (d *Dir) acquire() error {
 	return nil
 }
 
-// InUse says whether a process has the run open for writing. A point that is
-// Running in a directory that is not in use was interrupted.
+// InUse says whether a process has the run open for writing, or works on a point
+// of it. A point that is Running in a directory that is not in use was interrupted.
 func (d *Dir) InUse() bool {
+	if holders, err := d.Holders(); err == nil && len(holders) > 0 {
+		return true
+	}
 	probe := flock.New(filepath.Join(d.Path, lockFile), flock.SetFlag(os.O_RDONLY))
 	free, err := probe.TryRLock()
 	if err != nil {
@@ -152,23 +156,33 @@ func (d *Dir) adopt() error {
 }
 
 // removeTemporary deletes what an interrupted writer left. It spares young files
-// of a report: that is drawn without the lock, perhaps at this moment.
+// of a report, unless their writer is known to have ended: that is drawn without the
+// lock, perhaps at this moment. And those of points that somebody may be working on:
+// whoever takes such a point cleans it.
 func (d *Dir) removeTemporary() error {
-	left, err := filepath.Glob(filepath.Join(escapeGlob(d.Path), ".*"))
-	for _, pattern := range []string{"points/*/.*", "figures/.*"} {
-		more, gerr := filepath.Glob(filepath.Join(escapeGlob(d.Path), pattern))
-		left, err = append(left, more...), errors.Join(err, gerr)
-	}
+	claimed, err := d.removeEndedClaims()
 	if err != nil {
 		return err
+	}
+	left := d.hiddenInPoints()
+	for _, pattern := range []string{".*", "figures/.*", "claims/.*", "slurm/*/.*", "slurm/program/*/.*"} {
+		more, err := filepath.Glob(filepath.Join(escapeGlob(d.Path), pattern))
+		if err != nil {
+			return err
+		}
+		left = append(left, more...)
 	}
 	for _, path := range left {
 		target, ok := temporaryOf(filepath.Base(path))
 		if !ok {
 			continue
 		}
-		drawn := target == "report.html" || filepath.Base(filepath.Dir(path)) == "figures"
-		if info, err := os.Stat(path); drawn && err == nil && time.Since(info.ModTime()) < time.Hour {
+		folder := filepath.Base(filepath.Dir(path))
+		if claimed[folder] || folder == claimsFolder && len(claimed) > 0 {
+			continue
+		}
+		drawn := target == "report.html" || folder == "figures"
+		if info, err := os.Stat(path); drawn && !abandoned(filepath.Base(path)) && err == nil && time.Since(info.ModTime()) < time.Hour {
 			continue
 		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -176,6 +190,57 @@ func (d *Dir) removeTemporary() error {
 		}
 	}
 	return nil
+}
+
+// hiddenInPoints lists the files of all points whose names begin with a dot. What cannot
+// be read has none, as for filepath.Glob, which needs twice the system calls.
+func (d *Dir) hiddenInPoints() []string {
+	folder := filepath.Join(d.Path, pointsFolder)
+	points := namesIn(folder)
+	found := make([][]string, len(points))
+	together(len(points), func(i int) {
+		for _, name := range namesIn(filepath.Join(folder, points[i])) {
+			if strings.HasPrefix(name, ".") {
+				found[i] = append(found[i], filepath.Join(folder, points[i], name))
+			}
+		}
+	})
+	return slices.Concat(found...)
+}
+
+// namesIn lists what is in a folder that may not be one.
+func namesIn(folder string) []string {
+	f, err := os.Open(folder)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	names, _ := f.Readdirnames(-1)
+	return names
+}
+
+// removeEndedClaims deletes the claims of processes that are known to have ended,
+// and returns the points that have others.
+func (d *Dir) removeEndedClaims() (claimed map[string]bool, err error) {
+	folder := filepath.Join(d.Path, claimsFolder)
+	all, err := listClaims(folder)
+	if err != nil {
+		return nil, err
+	}
+	claimed = map[string]bool{}
+	for point, attempts := range all {
+		for _, n := range attempts {
+			path := claimPath(folder, point, n)
+			if h, _, err := readClaim(path); err == nil && h.Process.ended(h.PID) {
+				if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return nil, err
+				}
+				continue
+			}
+			claimed[point] = true
+		}
+	}
+	return claimed, nil
 }
 
 func escapeGlob(path string) string {
@@ -212,6 +277,45 @@ func (d *Dir) Close() error {
 type PointDir struct {
 	Path  string
 	Point Point
+	claim *Claim // nil for readers
+}
+
+// Under is d for the holder of a claim: once the claim is lost, everything that
+// writes is ErrLost and writes nothing.
+func (d PointDir) Under(c *Claim) PointDir {
+	d.claim = c
+	return d
+}
+
+func (d PointDir) check() error {
+	if d.claim == nil {
+		return nil
+	}
+	return d.claim.Check()
+}
+
+// WriteFile places a file of the point; see the function of that name.
+func (d PointDir) WriteFile(name string, data []byte) error {
+	if err := d.check(); err != nil {
+		return err
+	}
+	return WriteFile(d.File(name), data)
+}
+
+// Publish places a file that appears once: if it is there already another process
+// was faster, and the error is ErrLost.
+func (d PointDir) Publish(name string, data []byte) error {
+	if err := d.check(); err != nil {
+		return err
+	}
+	err := placeOnce(d.File(name), data, true)
+	if errors.Is(err, fs.ErrExist) {
+		return ErrLost
+	}
+	if err == nil {
+		syncFolder(d.Path)
+	}
+	return err
 }
 
 // Point returns the folder of p, which need not exist yet.
@@ -222,8 +326,20 @@ func (d *Dir) Point(p Point) PointDir {
 // File returns the path of a file of the point.
 func (d PointDir) File(name string) string { return filepath.Join(d.Path, name) }
 
-// Prepare makes the folder and point.yaml.
+// Prepare makes the folder and point.yaml. The holder of the point's claim also
+// removes what an interrupted writer left.
 func (d PointDir) Prepare() error {
+	if d.claim != nil {
+		left, err := filepath.Glob(filepath.Join(escapeGlob(d.Path), ".*"))
+		if err != nil {
+			return err
+		}
+		for _, path := range left {
+			if _, ok := temporaryOf(filepath.Base(path)); ok {
+				os.Remove(path)
+			}
+		}
+	}
 	if err := os.MkdirAll(d.Path, 0o755); err != nil {
 		return writeError(d.Path, err)
 	}
@@ -231,5 +347,5 @@ func (d PointDir) Prepare() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.File(pointFile), err)
 	}
-	return WriteFile(d.File(pointFile), out)
+	return d.WriteFile(pointFile, out)
 }

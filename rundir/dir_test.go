@@ -149,7 +149,7 @@ func TestCreateRefuses(t *testing.T) {
 func TestCreateGoesOnAfterAnEarlyKill(t *testing.T) {
 	path := t.TempDir()
 	write(t, path+"/.lock", "")
-	write(t, path+"/.experiment.yaml.writing-0123456789abcdef", "na")
+	write(t, temporaryName(path+"/experiment.yaml"), "na")
 	create(t, path, resolved(t, good))
 	if diff := cmp.Diff([]string{".lock", "experiment.yaml", "points"}, tree(t, path)); diff != "" {
 		t.Error(diff)
@@ -239,11 +239,13 @@ func TestTemporaryFilesAreRemoved(t *testing.T) {
 	d.Close()
 	before := tree(t, path)
 	var left []string
-	for _, target := range []string{path + "/results.csv", path + "/runtime.csv", path + "/experiment.yaml", p.File("model.safetensors"), p.File("status.json")} {
+	for _, target := range []string{path + "/results.csv", path + "/runtime.csv", path + "/experiment.yaml", p.File("model.safetensors"), p.File("status.json"),
+		path + "/slurm/1/job.sh", path + "/slurm/program/0123/sobolev"} {
 		left = append(left, temporaryName(target))
 	}
 	old := temporaryName(path + "/figures/old.svg")
-	kept := []string{path + "/.notes.yaml", p.Path + "/.gitignore", path + "/.results.csv.writing-soon", path + "/figures/.a.svg.writing-0123456789abcdef"}
+	kept := []string{path + "/.notes.yaml", p.Path + "/.gitignore", path + "/.results.csv.writing-soon", temporaryName(path + "/figures/a.svg"),
+		path + "/figures/.b.svg.writing-01234567-7fffffff-89abcdef"} // of another machine
 	for _, f := range append(append(left, old), kept...) {
 		write(t, f, "x")
 	}
@@ -252,7 +254,7 @@ func TestTemporaryFilesAreRemoved(t *testing.T) {
 	}
 	create(t, path, c)
 	after := tree(t, path)
-	if got, want := len(after), len(before)+len(kept)+1; got != want { // and figures
+	if got, want := len(after), len(before)+len(kept)+5; got != want { // and the folders of figures and slurm
 		t.Errorf("%d files, want %d: %q", got, want, after)
 	}
 	for _, f := range kept {

@@ -5,29 +5,17 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+	"sobolev/internal/disktest"
 )
 
-// mountSmall mounts a file system of the given size, which needs root.
-func mountSmall(t *testing.T, size string) string {
-	t.Helper()
-	path := t.TempDir()
-	if err := unix.Mount("tmpfs", path, "tmpfs", 0, "size="+size); err != nil {
-		if strings.Contains(os.Getenv("SOBOLEV_REQUIRE"), "tmpfs") {
-			t.Fatalf("no small file system to fill: %v", err)
-		}
-		t.Skipf("no small file system to fill: %v", err)
-	}
-	t.Cleanup(func() { unix.Unmount(path, unix.MNT_DETACH) })
-	return path
-}
-
 func TestFullDisk(t *testing.T) {
-	path := mountSmall(t, "64k")
+	path := disktest.Mount(t, "64k")
 	c := resolved(t, good)
 	d := create(t, path+"/run", c)
 	p := d.Point(c.Points()[0])
@@ -51,10 +39,7 @@ func TestFullDisk(t *testing.T) {
 	d.Close()
 
 	// Now truly full: what a run begins with fails, and says why.
-	for n := 1 << 14; n > 0; n /= 2 {
-		for unix.ENOSPC != fill(path+"/fill", n) {
-		}
-	}
+	ballast := disktest.Fill(t, path)
 	for _, test := range []struct{ path, want string }{
 		{path + "/run", "cannot write " + path + "/run/experiment.yaml: no space left on device"},
 		{path + "/other", "no space left on device"},
@@ -63,23 +48,52 @@ func TestFullDisk(t *testing.T) {
 			t.Errorf("error %v, want %s", err, test.want)
 		}
 	}
-	if err := os.Remove(path + "/fill"); err != nil {
-		t.Fatal(err)
-	}
+	ballast.Free(2)
 	create(t, path+"/run", c)
 }
 
-// fill appends n bytes.
-func fill(path string, n int) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
-	if err != nil {
-		return unix.ENOSPC
+// What a run needs beside its points: a claim that cannot be written is an error
+// and leaves nothing, an index is done without.
+func TestFullDiskClaimsAndIndex(t *testing.T) {
+	path := disktest.Mount(t, "4m")
+	c := resolved(t, good)
+	c.Repetitions = leastIndexed
+	d := create(t, path+"/run", c)
+	points := c.Points()
+	for _, p := range points {
+		pd := d.Point(p)
+		if err := errors.Join(pd.Prepare(), pd.WriteStatus(Status{State: Done})); err != nil {
+			t.Fatal(err)
+		}
 	}
-	defer f.Close()
-	if _, err := f.Write(make([]byte, n)); err != nil {
-		return unix.ENOSPC
+	held := take(t, d.Claims(0, ""), points[0], 0)
+	before := tree(t, path)
+	ballast := disktest.Fill(t, path)
+	_, err := d.Claims(0, "").Take(points[1], 0)
+	want := "cannot write " + claimPath(filepath.Join(d.Path, claimsFolder), points[1].Name(), 1) + ": no space left on device"
+	if err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
 	}
-	return nil
+	if err := held.Beat(); err != nil {
+		t.Errorf("a claim that is there already gives no sign of life: %v", err)
+	}
+	if records, err := d.Records(); err != nil || len(records) != len(points) {
+		t.Errorf("%d records, %v", len(records), err)
+	}
+	if diff := cmp.Diff(before, slices.DeleteFunc(tree(t, path), func(name string) bool { return name == "ballast" })); diff != "" {
+		t.Errorf("failed writes left files: %s", diff)
+	}
+
+	ballast.Free(64)
+	if err := errors.Join(held.Release(), take(t, d.Claims(0, ""), points[1], 0).Release()); err != nil {
+		t.Error(err)
+	}
+	if _, err := d.Records(); err != nil {
+		t.Error(err)
+	}
+	if len(d.readIndex().entries) != len(points) {
+		t.Errorf("the index has %d entries once there is space, want %d", len(d.readIndex().entries), len(points))
+	}
 }
 
 // asNobody runs f with the file permissions of a user without rights. The thread

@@ -11,6 +11,9 @@
 //	    model.safetensors    the trained network
 //	    result.json          what was measured
 //	DIR/results.csv, results.parquet, runtime.csv   indexes, rebuilt from the points
+//	DIR/claims/POINT@N                       who works on a point, in which attempt
+//	DIR/.index                               the records in binary form, for speed alone
+//	DIR/.results, DIR/.report                what tables and report were made from, for speed alone
 //
 // Files appear by rename: a reader never sees half a file, and a process that
 // is killed leaves at worst a temporary file that the next Create removes.

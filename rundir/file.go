@@ -1,14 +1,20 @@
 package rundir
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
+	"strings"
 )
 
 // A WriteError is a file of a run that could not be written: the disk is full,
@@ -38,11 +44,21 @@ func writeError(path string, err error) error {
 // fsync, rename. What is no regular file, such as /dev/stdout, is not replaced. Its
 // error is a *WriteError.
 func WriteFile(path string, data []byte) error {
+	if err := place(path, data, true); err != nil {
+		return err
+	}
+	syncFolder(filepath.Dir(path))
+	return nil
+}
+
+// place is WriteFile without a promise that the name outlasts a loss of power, nor,
+// without sync, the content.
+func place(path string, data []byte, sync bool) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return &WriteError{path, errors.New("it is not a regular file")}
 	}
 	temporary := temporaryName(path)
-	err := writeSynced(temporary, data)
+	err := writeNew(temporary, data, sync)
 	if err == nil {
 		err = os.Rename(temporary, path)
 	}
@@ -50,16 +66,42 @@ func WriteFile(path string, data []byte) error {
 		os.Remove(temporary)
 		return writeError(path, err)
 	}
-	syncFolder(filepath.Dir(path))
 	return nil
 }
 
-func writeSynced(path string, data []byte) error {
+// placeOnce places data at path if there is nothing yet; fs.ErrExist otherwise. Of
+// several that try, on whatever hosts, one succeeds: that is what link(2) promises.
+func placeOnce(path string, data []byte, sync bool) error {
+	temporary := temporaryName(path)
+	defer os.Remove(temporary)
+	if err := writeNew(temporary, data, sync); err != nil {
+		return writeError(path, err)
+	}
+	err := os.Link(temporary, path)
+	if err != nil && sameFile(temporary, path) {
+		err = nil // done, but the file server's answer was lost and it was asked again
+	}
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) {
+		err = writeNew(path, data, sync) // a file system without links
+	}
+	if err != nil {
+		return writeError(path, err)
+	}
+	return nil
+}
+
+func sameFile(a, b string) bool {
+	x, err1 := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(x, y)
+}
+
+func writeNew(path string, data []byte, sync bool) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
-	if _, err = f.Write(data); err == nil {
+	if _, err = f.Write(data); err == nil && sync {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
@@ -74,12 +116,13 @@ func syncFolder(path string) {
 	}
 }
 
-// temporaryName is a new name beside path that no user gives to a file.
+// temporaryName is a new name beside path that no user gives to a file. It says which
+// process writes.
 func temporaryName(path string) string {
-	return filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.writing-%016x", filepath.Base(path), rand.Uint64()))
+	return filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.writing-%s-%x-%08x", filepath.Base(path), spaceSum(), os.Getpid(), rand.Uint32()))
 }
 
-var temporaryPattern = regexp.MustCompile(`^\.(.+)\.writing-[0-9a-f]{16}$`)
+var temporaryPattern = regexp.MustCompile(`^\.(.+)\.writing-([0-9a-f]{8})-([0-9a-f]{1,8})-[0-9a-f]{8}$`)
 
 // temporaryOf returns the file that a temporary one was to become.
 func temporaryOf(name string) (string, bool) {
@@ -89,13 +132,28 @@ func temporaryOf(name string) (string, bool) {
 	return "", false
 }
 
-// writeJSON places v as indented JSON.
-func writeJSON(path string, v any) error {
+// abandoned says that the writer of a temporary file is known to have ended.
+func abandoned(name string) bool {
+	m := temporaryPattern.FindStringSubmatch(name)
+	if m == nil || m[2] != spaceSum() {
+		return false
+	}
+	pid, err := strconv.ParseUint(m[3], 16, 31)
+	return err == nil && gone(int(pid))
+}
+
+// spaceSum stands for the numbers of this machine's processes in a file's name.
+func spaceSum() string {
+	return fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(processSpace())))
+}
+
+// encodeJSON is v as indented JSON; path is for its error.
+func encodeJSON(path string, v any) ([]byte, error) {
 	js, err := json.MarshalIndent(v, "", " ")
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return WriteFile(path, append(js, '\n'))
+	return append(js, '\n'), nil
 }
 
 func asJSON(v any) string {
@@ -104,4 +162,36 @@ func asJSON(v any) string {
 		panic("rundir: not JSON: " + err.Error())
 	}
 	return string(js)
+}
+
+// LastLines returns at most so many lines of the end of a text, which are looked for in
+// its last 8 KiB.
+func LastLines(f *os.File, lines int) []string {
+	const most = 8 << 10
+	info, err := f.Stat()
+	if err != nil {
+		return nil
+	}
+	buf := make([]byte, min(most, info.Size()))
+	n, _ := f.ReadAt(buf, info.Size()-int64(len(buf)))
+	text := strings.TrimSpace(string(buf[:n]))
+	if text == "" {
+		return nil
+	}
+	all := strings.Split(text, "\n")
+	return all[max(0, len(all)-lines):]
+}
+
+// FileDigest returns the SHA-256 of a file's content, in hexadecimal.
+func FileDigest(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }

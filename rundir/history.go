@@ -18,11 +18,12 @@ type HistoryRow struct {
 	Probe
 }
 
-// Probe is what is measured of a network in training, on the first ProbeSamples
-// training samples: the largest eigenvalue of the Hessian of the configured loss,
-// the trace of its Gauss–Newton matrix, g_W and g_x of order k = 1, and batch
+// Probe is what is measured of a network in training, on ProbeSamples training samples
+// spread evenly over the set: the largest eigenvalue of the Hessian of the configured
+// loss, the trace of its Gauss–Newton matrix, g_W and g_x of order k = 1, and batch
 // sharpness in its two definitions (Andreyev & Beneventano, 2024) with 95%
-// intervals. What was not measured or is not defined is NaN; see NoProbe.
+// intervals; and the share of them, and of at most as many test samples, that is
+// classified right. What was not measured or is not defined is NaN; see NoProbe.
 type Probe struct {
 	LambdaMax         float64 `parquet:"lambda_max"`
 	Trace             float64 `parquet:"trace"`
@@ -35,12 +36,14 @@ type Probe struct {
 	RatioOfMeansLower float64 `parquet:"bs_ratio_of_means_lower"`
 	RatioOfMeansUpper float64 `parquet:"bs_ratio_of_means_upper"`
 	ProbeSamples      int64   `parquet:"probe_samples"`
+	TrainAccuracy     float64 `parquet:"train_accuracy"`
+	TestAccuracy      float64 `parquet:"test_accuracy"`
 }
 
 // NoProbe is the Probe of a row without one: 0 samples.
 func NoProbe() Probe {
 	nan := math.NaN()
-	return Probe{nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, 0}
+	return Probe{nan, nan, nan, nan, nan, nan, nan, nan, nan, nan, 0, nan, nan}
 }
 
 // WriteHistory places history.parquet.
@@ -49,7 +52,7 @@ func (d PointDir) WriteHistory(rows []HistoryRow) error {
 	if err := parquet.Write(&buf, rows); err != nil {
 		return fmt.Errorf("%s: %w", d.File(historyFile), err)
 	}
-	return WriteFile(d.File(historyFile), buf.Bytes())
+	return d.WriteFile(historyFile, buf.Bytes())
 }
 
 // ReadHistory reads history.parquet; a point without one is fs.ErrNotExist.
@@ -72,10 +75,15 @@ func (d PointDir) ReadHistory() (rows []HistoryRow, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if _, probed := file.Schema().Lookup("probe_samples"); !probed {
-		// The library reads columns that the file does not have as zeros.
-		for i := range rows {
+	// The library reads columns that the file does not have as zeros.
+	_, probed := file.Schema().Lookup("probe_samples")
+	_, classified := file.Schema().Lookup("train_accuracy")
+	for i := range rows {
+		switch {
+		case !probed:
 			rows[i].Probe = NoProbe()
+		case !classified:
+			rows[i].TrainAccuracy, rows[i].TestAccuracy = math.NaN(), math.NaN()
 		}
 	}
 	return rows, nil

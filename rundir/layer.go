@@ -19,6 +19,7 @@ import (
 //   - maxpool: 2
 //   - flatten
 //   - linear: 10
+//   - linear: {out: 10, bias: false}
 //
 // Whether the shapes of a list fit together is for those to say who know the
 // shape of the data.
@@ -29,6 +30,8 @@ type Layer struct {
 	// Size is the number of outputs of linear, and the window and stride of
 	// maxpool and avgpool; 0 for other kinds.
 	Size int `json:"size,omitzero"`
+	// Bias is that of linear: nil for the default, true.
+	Bias *bool `json:"bias,omitempty"`
 	// Conv and Residual are zero for other kinds.
 	Conv     Conv     `json:"conv,omitzero"`
 	Residual Residual `json:"residual,omitzero"`
@@ -43,6 +46,12 @@ type Conv struct {
 	Stride  int `yaml:"stride" json:"stride"`   // default 1
 	// Bias is nil for the default, true.
 	Bias *bool `yaml:"bias,omitempty" json:"bias,omitempty"`
+}
+
+// linear is the long form of a dense layer.
+type linear struct {
+	Out  int   `yaml:"out"`
+	Bias *bool `yaml:"bias,omitempty"`
 }
 
 // Residual is a block y = body(x) + x with every Stride-th pixel of x, and zero
@@ -97,6 +106,8 @@ func (l Layer) String() string {
 			body[i] = b.String()
 		}
 		return fmt.Sprintf("residual: {stride: %d, body: [%s]}", l.Residual.Stride, strings.Join(body, ", "))
+	case l.Bias != nil:
+		return fmt.Sprintf("linear: {out: %d, bias: %v}", l.Size, *l.Bias)
 	case slices.Contains(sizedKinds, l.Kind):
 		return fmt.Sprintf("%s: %d", l.Kind, l.Size)
 	}
@@ -117,6 +128,10 @@ func (l Layer) MarshalYAML() (any, error) {
 		}{l.Conv}, nil
 	case l.Kind == residualKind:
 		return yaml.MapSlice{{Key: residualKind, Value: l.Residual}}, nil
+	case l.Bias != nil:
+		return struct {
+			Linear linear `yaml:"linear,flow"`
+		}{linear{l.Size, l.Bias}}, nil
 	case slices.Contains(sizedKinds, l.Kind):
 		return yaml.MapSlice{{Key: l.Kind, Value: l.Size}}, nil
 	}
@@ -180,7 +195,10 @@ func decodeSizedLayer(n ast.Node, m ast.MapNode) (Layer, error) {
 			return l, wrong(it.Key(), "%q is no layer; want one of %s", l.Kind, layerForms)
 		}
 	}
-	target := reflect.ValueOf(&l.Size)
+	target, long := reflect.ValueOf(&l.Size), linear{}
+	if _, ok := value.(ast.MapNode); ok && l.Kind == "linear" {
+		target = reflect.ValueOf(&long)
+	}
 	switch l.Kind {
 	case convKind:
 		l.Conv.Stride = 1
@@ -201,6 +219,9 @@ func decodeSizedLayer(n ast.Node, m ast.MapNode) (Layer, error) {
 			at.Message = l.Kind + ": " + at.Message
 		}
 		return l, err
+	}
+	if long.Out != 0 || long.Bias != nil {
+		l.Size, l.Bias = long.Out, long.Bias
 	}
 	return l, nil
 }
@@ -271,6 +292,10 @@ func canonicalLayers(layers []Layer) []Layer {
 			orDefault(&l.Conv.Stride, 1)
 			if l.Conv.Bias != nil && *l.Conv.Bias {
 				l.Conv.Bias = nil
+			}
+		case "linear":
+			if l.Bias != nil && *l.Bias {
+				l.Bias = nil
 			}
 		case residualKind:
 			orDefault(&l.Residual.Stride, 1)

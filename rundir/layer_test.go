@@ -100,7 +100,8 @@ model:
           - conv: {out: 8, kernel: 3, padding: 1, stride: 2, bias: true}
           - residual: {body: [relu]}
     - flatten
-    - linear: 2
+    - linear: {out: 3, bias: false}
+    - linear: {out: 2, bias: true}
 sgd: {iterations: 1e3}
 grid: {learning_rate: [0.1], batch_size: [3]}
 `
@@ -113,7 +114,7 @@ func TestResidualBlocksAreRead(t *testing.T) {
 			{Kind: "conv", Conv: Conv{Out: 8, Kernel: 3, Padding: 1, Stride: 2}},
 			{Kind: "residual", Residual: Residual{Stride: 1, Body: []Layer{{Kind: "relu"}}}},
 		}}},
-		{Kind: "flatten"}, {Kind: "linear", Size: 2},
+		{Kind: "flatten"}, {Kind: "linear", Size: 3, Bias: new(bool)}, {Kind: "linear", Size: 2},
 	}
 	if diff := cmp.Diff(want, c.Model.Layers); diff != "" {
 		t.Error(diff)

@@ -239,6 +239,26 @@ func TestHistoriesOfEarlierVersions(t *testing.T) {
 	}
 }
 
+// Probes of files from before accuracies were measured keep their other values.
+func TestHistoryWithoutAccuracies(t *testing.T) {
+	type earlier struct {
+		Step         int64   `parquet:"step"`
+		LambdaMax    float64 `parquet:"lambda_max"`
+		ProbeSamples int64   `parquet:"probe_samples"`
+	}
+	d := PointDir{Path: t.TempDir()}
+	if err := parquet.WriteFile(d.File(historyFile), []earlier{{500, 0.25, 10}}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := d.ReadHistory()
+	if err != nil || len(got) != 1 {
+		t.Fatal(got, err)
+	}
+	if r := got[0]; r.LambdaMax != 0.25 || r.ProbeSamples != 10 || !math.IsNaN(r.TrainAccuracy) || !math.IsNaN(r.TestAccuracy) {
+		t.Errorf("%+v", r)
+	}
+}
+
 // A damaged file is an error or other numbers, never a panic.
 func TestDamagedHistory(t *testing.T) {
 	d := PointDir{Path: t.TempDir()}

@@ -87,6 +87,7 @@ func (c *Config) canonical() {
 	c.Dataset.Classes = noneIfEmpty(c.Dataset.Classes)
 	c.Dataset.Preprocess.Mean = slices.Clone(noneIfEmpty(c.Dataset.Preprocess.Mean))
 	c.Dataset.Preprocess.Std = noneIfEmpty(c.Dataset.Preprocess.Std)
+	c.Executor.Lines, c.Executor.Setup = noneIfEmpty(c.Executor.Lines), noneIfEmpty(c.Executor.Setup)
 	zeros := []*float64{&c.Dataset.Preprocess.Scale, &c.SGD.Momentum, &c.Stop.Loss, &c.Stop.Accuracy,
 		&c.SGD.WeightDecay, &c.SGD.SAMRadius, &c.SGD.InputPenalty, &c.SGD.LabelNoise}
 	for i := range c.Dataset.Preprocess.Mean {
@@ -123,7 +124,7 @@ func (c Config) check() error {
 		c.Model.check(),
 		one("model.frozen", c.Model.Frozen, atLeast(0)),
 		one("model.init", c.Model.Init, among("pytorch", "he", "xavier", "kaiming-fan-out")),
-		one("loss", c.Loss, among("mse", "half-mse")),
+		one("loss", c.Loss, trainingLoss),
 		one("sgd.iterations", c.SGD.Iterations, atLeast(1)),
 		one("sgd.sampling", c.SGD.Sampling, among("without-replacement", "with-replacement", "epochs")),
 		one("sgd.momentum", c.SGD.Momentum, below1),
@@ -155,6 +156,7 @@ func (c Config) check() error {
 		one("measure.every", c.Measure.Every, atLeast(0)),
 		one("fork.step", c.Fork.Step, atLeast(0)),
 		c.Fork.check(),
+		c.Executor.check(),
 		c.checkSize(),
 	}
 	for _, err := range checks {
@@ -300,6 +302,14 @@ func among(known ...string) rule[string] {
 		}
 		return ""
 	}
+}
+
+// trainingLoss is among the losses that runs have.
+func trainingLoss(v string) string {
+	if v == "cross-entropy" {
+		return "cross-entropy is a loss of audits alone: its solutions do not interpolate, which the theory needs; train with mse or half-mse"
+	}
+	return among("mse", "half-mse")(v)
 }
 
 func nonEmpty(example string) rule[int] {

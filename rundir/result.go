@@ -47,7 +47,7 @@ type Result struct {
 	OperatorNorms []OperatorNorm `json:"operator_norms,omitempty"`
 	Bounds        []Bound        `json:"bounds,omitempty"`
 	// Seminorms, Geometry, Smoothness and Robustness are about the balls of
-	// measure.radius around the samples.
+	// measure.radius around the samples; of their features, with frozen layers.
 	Seminorms  []Seminorm   `json:"seminorms,omitempty"`
 	Geometry   *Geometry    `json:"geometry,omitempty"`
 	Smoothness []Smoothness `json:"smoothness,omitempty"`
@@ -121,12 +121,16 @@ type Convention struct {
 }
 
 // Fit says how well the training targets are met. RelativeLoss is
-// Σ‖f−y‖²/Σ‖y‖²; the solution interpolates when that is at most 1e-3.
+// Σ‖f−y‖²/Σ‖y‖²; the solution interpolates when that is at most 1e-3. With
+// cross-entropy, p = softmax(f) takes the place of f, and nothing interpolates.
 type Fit struct {
 	Loss         Number `json:"loss"`
 	RelativeLoss Number `json:"relative_loss"`
 	MaxResidual  Number `json:"max_residual"`
 	Interpolates bool   `json:"interpolates"`
+	// Accuracy is that of an audit, on data with classes; that of a run is in
+	// Training.
+	Accuracy *Number `json:"accuracy,omitempty"`
 }
 
 // Moment holds the moments of order 2k of the outputs' gradients:

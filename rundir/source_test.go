@@ -9,6 +9,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"sobolev/internal/fuzztest"
 )
 
 // good is a configuration to which one bad thing is added.
@@ -111,6 +113,7 @@ func TestConfigErrors(t *testing.T) {
 		{"dataset: {name: d}\nsgd: {iterations: 1}\n", "f.yaml: grid.learning_rate: missing or empty"},
 		{strings.Replace(good, "name: good", "name: a/b", 1), `f.yaml:1:7: name: "a/b" has the character '/'`},
 		{good + "loss: huber\n", `f.yaml:11:7: loss: "huber" is not known; one of ["mse" "half-mse"]`},
+		{good + "loss: cross-entropy\n", `f.yaml:11:7: loss: cross-entropy is a loss of audits alone`},
 		{good + "measure: {orders: [1, 17]}\n", "f.yaml:11:23: measure.orders[1]: 17 is above 16"},
 		{good + "repetitions: 1000001\n", "f.yaml:11:14: repetitions: 1000001 is above 1000000"},
 		{good + "repetitions: 250001\n", "f.yaml:6:3: grid: has 1000004 points with all repetitions, above 1000000"},
@@ -309,7 +312,7 @@ func FuzzConfig(f *testing.F) {
 	f.Add("name: a\n---\nname: b\n", "a.b=c")
 	f.Add("grid: {learning_rate: [0.1], batch_size: [1e3]}\ndataset: {name: \"x: y\"}\nsgd: {iterations: 3}\n", "dataset.name=- a")
 	f.Add("a: &a [*a]\n? - b\n: !!x |\n  c\n<<: *a\n", "name=*a")
-	f.Fuzz(func(t *testing.T, text, set string) {
+	fuzztest.Run(f, func(t *testing.T, text, set string) {
 		c, err := Source{Name: "f.yaml", Text: []byte(text), Set: []string{set}}.Config()
 		if err == nil {
 			roundTrip(t, c)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // The files of a point that this package writes.
@@ -35,6 +36,8 @@ type Status struct {
 	Format int    `json:"format"`
 	State  State  `json:"state"`
 	Error  string `json:"error,omitempty"`
+	// Failures counts the attempts that ended with an error.
+	Failures int `json:"failures,omitzero"`
 	// Attempts counts how often the point was taken up, and Seconds is the time
 	// of all attempts together.
 	Attempts int     `json:"attempts"`
@@ -71,7 +74,11 @@ func (d PointDir) ReadStatus() (Status, error) {
 // WriteStatus places status.json.
 func (d PointDir) WriteStatus(s Status) error {
 	s.Format = Format
-	return writeJSON(d.File(statusFile), s)
+	data, err := encodeJSON(d.File(statusFile), s)
+	if err != nil {
+		return err
+	}
+	return d.WriteFile(statusFile, data)
 }
 
 // ReadResult returns result.json; a point without one is fs.ErrNotExist. A
@@ -94,8 +101,29 @@ func (d PointDir) ReadResult() (*Result, error) {
 	return r, nil
 }
 
-// WriteResult places result.json.
+// WriteResult places result.json: the first one is published, and that of another
+// measurement takes the place of the one before.
 func (d PointDir) WriteResult(r *Result) error {
 	r.Format = Format
-	return writeJSON(d.File(resultFile), r)
+	data, err := encodeJSON(d.File(resultFile), r)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(d.File(resultFile)); errors.Is(err, fs.ErrNotExist) {
+		return d.Publish(resultFile, data)
+	}
+	return d.WriteFile(resultFile, data)
+}
+
+// Record reads the point's status and result.
+func (d PointDir) Record() (Record, error) {
+	r := Record{Name: filepath.Base(d.Path), Point: d.Point}
+	var err error
+	if r.Status, err = d.ReadStatus(); err != nil {
+		return r, err
+	}
+	if r.Result, err = d.ReadResult(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return r, err
+	}
+	return r, nil
 }

@@ -2,13 +2,16 @@ package rundir
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -161,31 +164,72 @@ var runtimeColumns = []column{
 	{"error", textType, func(r Record) any { return r.Status.Error }},
 }
 
+// tablesNote is the note of the tables.
+const tablesNote = ".results"
+
 // WriteIndexes rebuilds results.csv, results.parquet and runtime.csv from the
-// points. A results row holds nothing that depends on how often or where the
-// point was run.
+// points. A results row holds nothing that depends on how often or where the point
+// was run.
 func (d *Dir) WriteIndexes() error {
-	records, err := d.Records()
+	r, err := d.Read()
 	if err != nil {
 		return err
 	}
-	table, err := ResultsParquet(records)
+	table, err := ResultsParquet(r.Records)
 	if err != nil {
 		return fmt.Errorf("results.parquet: %w", err)
 	}
+	n := Note{Files: map[string]string{}}
 	for _, f := range []struct {
 		name string
 		data []byte
 	}{
-		{"results.csv", ResultsCSV(records)},
+		{"results.csv", ResultsCSV(r.Records)},
 		{"results.parquet", table},
-		{"runtime.csv", encodeCSV(runtimeColumns, records)},
+		{"runtime.csv", encodeCSV(runtimeColumns, r.Records)},
 	} {
 		if err := WriteFile(filepath.Join(d.Path, f.name), f.data); err != nil {
 			return err
 		}
+		sum := sha256.Sum256(f.data)
+		n.Files[f.name] = hex.EncodeToString(sum[:])
 	}
-	return nil
+	if n.Source, err = NoteSource(r.Stamp); err != nil {
+		return nil // written, though nobody will know from what
+	}
+	return d.WriteNote(tablesNote, n)
+}
+
+// RenewIndexes is WriteIndexes, unless this program wrote them when the points had the
+// Stamp that they have now, and they hold what it wrote.
+func (d *Dir) RenewIndexes(stamp string) error {
+	source, err := NoteSource(stamp)
+	if n, holds := d.ReadNote(tablesNote); err == nil && holds && n.Source == source && len(n.Files) > 0 {
+		return nil
+	}
+	return d.WriteIndexes()
+}
+
+// Column is a column of the results: its value for every record, one of string,
+// int64, uint64, float64 and bool, nil where there is none.
+type Column struct {
+	Name   string
+	Values []any
+}
+
+// ResultColumns are the columns of results.csv, for the records in their order.
+func ResultColumns(records []Record) []Column {
+	columns := resultColumns(records)
+	found := make([]Column, len(columns))
+	for i, c := range columns {
+		found[i] = Column{c.name, make([]any, len(records))}
+	}
+	for i, r := range records {
+		for j, c := range columns {
+			found[j].Values[i] = c.value(r)
+		}
+	}
+	return found
 }
 
 // ResultsCSV is results.csv of the records, which are in the order of Records.
@@ -208,7 +252,7 @@ func encodeCSV(columns []column, records []Record) []byte {
 	w.Write(line)
 	for _, r := range records {
 		for i, c := range columns {
-			line[i] = cell(c.value(r))
+			line[i] = CSVCell(c.value(r))
 		}
 		w.Write(line)
 	}
@@ -216,12 +260,20 @@ func encodeCSV(columns []column, records []Record) []byte {
 	return buf.Bytes()
 }
 
-func cell(v any) string {
+// CSVCell is a value of a table as text: a float as the shortest decimal that reads
+// back exactly, nil as nothing. A text that a spreadsheet would take for a formula
+// has an apostrophe before it, which makes it a text there.
+func CSVCell(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return ""
 	case float64:
 		return strconv.FormatFloat(v, 'g', -1, 64)
+	case string:
+		if strings.IndexAny(v, "=+-@\t\r\n") == 0 {
+			return "'" + v
+		}
+		return v
 	default:
 		return fmt.Sprint(v)
 	}

@@ -130,7 +130,7 @@ func TestParquetIsTheCSV(t *testing.T) {
 	}
 	text := func(p any) string {
 		if v := reflect.ValueOf(p); !v.IsNil() {
-			return cell(v.Elem().Interface())
+			return CSVCell(v.Elem().Interface())
 		}
 		return ""
 	}
@@ -200,6 +200,18 @@ func BenchmarkWriteIndexes(b *testing.B) {
 	for b.Loop() {
 		if err := d.WriteIndexes(); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// A spreadsheet runs what looks like a formula.
+func TestCSVCellsAreNoFormulas(t *testing.T) {
+	for v, want := range map[any]string{
+		`=HYPERLINK("x")`: `'=HYPERLINK("x")`, "+1": "'+1", "-cmd": "'-cmd", "@SUM(A1)": "'@SUM(A1)", "\tx": "'\tx",
+		-0.5: "-0.5", int64(-3): "-3", "lr=0.1": "lr=0.1", "": "",
+	} {
+		if got := CSVCell(v); got != want {
+			t.Errorf("%#v becomes %q, want %q", v, got, want)
 		}
 	}
 }

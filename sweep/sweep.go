@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,17 +25,49 @@ type RunPoint func(ctx context.Context, d rundir.PointDir, progress func(steps i
 
 // Options of a sweep.
 type Options struct {
-	// Jobs is the number of points that run at once, at least 1.
+	// Jobs is the number of points that run at once in this process, at least 1.
 	Jobs int
-	// RetryFailed runs the points again that failed in an earlier sweep.
+	// Tries is the number of failed attempts after which a point is left alone; 0
+	// means 1. RetryFailed takes it up again.
+	Tries       int
 	RetryFailed bool
-	// Done returns whether a point needs no further work.
-	Done func(rundir.PointDir) (bool, error)
-	// Version and Kernel are recorded with every point.
-	Version, Kernel string
+	// Done returns whether a point needs no further work. Of the results it gets those of
+	// Dir.Outline.
+	Done func(rundir.Record) (bool, error)
+	// Version and Kernel are recorded with every point, and Job with who works on it.
+	Version, Kernel, Job string
+	// Heartbeat is the time between two signs of life of a point that runs; 0 means
+	// rundir.HeartbeatInterval.
+	Heartbeat time.Duration
 	// Observer is told what happens; it is called by several goroutines. It may
 	// be nil.
 	Observer Observer
+	// Share says that the points are some of the run's: its indexes are rebuilt by
+	// whoever sees all of them ended.
+	Share bool
+	// Detach returns when the work has been started, where it goes on by itself.
+	Detach bool
+}
+
+// givenUp returns the error of a point that failed too often to be tried again.
+func (o Options) givenUp(s rundir.Status) error {
+	if s.State != rundir.Failed || o.RetryFailed || max(1, s.Failures) < max(1, o.Tries) {
+		return nil
+	}
+	return fmt.Errorf("%s (an earlier attempt; --retry-failed tries again)", s.Error)
+}
+
+// An Executor works on points somewhere: in this process, or on a cluster.
+type Executor interface {
+	// Start begins the work on those points that nothing works on yet for this
+	// executor, and returns how many they are.
+	Start(ctx context.Context, points []rundir.Point, o Observer) (int, error)
+	// Wait tells the observer what happens until nothing is under way any more, or
+	// ctx is done: then it returns ctx's error, and work that would end with this
+	// process has been saved.
+	Wait(ctx context.Context) error
+	// Cancel ends what is under way, after it has saved what it has.
+	Cancel(ctx context.Context) error
 }
 
 // Observer is told how a sweep goes on.
@@ -58,193 +92,183 @@ func (unobserved) End(rundir.Point, error)    {}
 // be done. Failed counts also those that failed earlier and were not retried.
 type Summary struct {
 	Points, Done, Failed int
+	// Started counts the points that the executor began.
+	Started int
 	// FirstError is the error of the first failed point in the grid's order.
 	FirstError error
 }
 
-// Run works on the points until all are done or have failed, and rebuilds the
-// run's indexes. A failed point does not stop the others. Run returns ctx's error
+// Run works on the points in this process until all are done or have failed; see
+// Execute.
+func Run(ctx context.Context, dir *rundir.Dir, points []rundir.Point, run RunPoint, opt Options) (Summary, error) {
+	return Execute(ctx, dir, points, NewLocal(dir, run, opt), opt)
+}
+
+// Execute has the points worked on until all are done or have failed, and rebuilds
+// the run's indexes. A failed point does not stop the others. It returns ctx's error
 // when that left points to do, and the cause when the run directory cannot be
 // read or written: points that this stopped are to be done, not failed.
-func Run(ctx context.Context, dir *rundir.Dir, points []rundir.Point, run RunPoint, opt Options) (Summary, error) {
-	if opt.Jobs < 1 {
-		panic("sweep: Jobs is below 1")
-	}
+func Execute(ctx context.Context, dir *rundir.Dir, points []rundir.Point, executor Executor, opt Options) (Summary, error) {
 	if opt.Observer == nil {
 		opt.Observer = unobserved{}
 	}
-	s := &sweep{dir: dir, run: run, opt: opt, points: points, ends: make([]end, len(points))}
+	s := &sweep{dir: dir, opt: opt, points: points, names: make([]string, len(points)), ends: map[string]error{}}
+	for i, p := range points {
+		s.names[i] = p.Name() // takes a digest
+	}
 	todo, err := s.plan()
 	if err != nil {
 		return Summary{}, err
 	}
 	opt.Observer.Begin(len(points), s.summary().Done)
-	err = s.work(ctx, todo)
-	return s.summary(), errors.Join(err, dir.WriteIndexes())
+	started, err := executor.Start(ctx, todo, s)
+	if err == nil && !opt.Detach {
+		err = executor.Wait(ctx)
+	}
+	sum := s.summary()
+	sum.Started = started
+	if opt.Share {
+		if rest, rerr := s.rest(); rest || rerr != nil {
+			return sum, errors.Join(err, rerr)
+		}
+	}
+	if s.unchanged != "" {
+		return sum, errors.Join(err, dir.RenewIndexes(s.unchanged))
+	}
+	return sum, errors.Join(err, dir.WriteIndexes())
 }
 
+// rest says whether a point of the run is still to come. Most often it is one of the
+// last, and no result has to be read.
+func (s *sweep) rest() (bool, error) {
+	points := s.dir.Config.Points()
+	for _, p := range slices.Backward(points) {
+		d := s.dir.Point(p)
+		if _, err := os.Stat(d.File("result.json")); errors.Is(err, fs.ErrNotExist) {
+			if status, err := d.ReadStatus(); err != nil || status.State != rundir.Failed {
+				return true, err
+			}
+		}
+	}
+	read, err := s.dir.Outline()
+	if err != nil {
+		return false, err
+	}
+	ended := map[string]bool{}
+	for _, r := range read.Records {
+		done, err := s.opt.Done(r)
+		if err != nil {
+			return false, err
+		}
+		ended[r.Name] = done || r.Status.State == rundir.Failed
+	}
+	return slices.ContainsFunc(points, func(p rundir.Point) bool { return !ended[p.Name()] }), nil
+}
+
+// sweep is the observer between an executor and the caller's.
 type sweep struct {
 	dir    *rundir.Dir
-	run    RunPoint
 	opt    Options
 	points []rundir.Point
-	ends   []end // of each point; each is written by one worker
+	names  []string // of the points
+	// unchanged is the points' stamp, if the plan found nothing to do.
+	unchanged string
+
+	mu   sync.Mutex
+	ends map[string]error // of the points that have ended, by name: nil is done
 }
 
-// end is how a point ended: done, failed with err, or neither.
-type end struct {
-	done bool
-	err  error
+func (s *sweep) Begin(int, int) {}
+
+func (s *sweep) Progress(p rundir.Point, steps int) { s.opt.Observer.Progress(p, steps) }
+
+func (s *sweep) End(p rundir.Point, err error) {
+	s.mu.Lock()
+	s.ends[p.Name()] = err
+	s.mu.Unlock()
+	s.opt.Observer.End(p, err)
 }
 
-// plan returns the indices of the points to run.
-func (s *sweep) plan() ([]int, error) {
-	var todo []int
+// records are what is known of the points by their names, with the run's stamp. Who has
+// a share of them does not read the whole run for it.
+func (s *sweep) records() (known map[string]rundir.Record, stamp string, err error) {
+	known = make(map[string]rundir.Record, len(s.points))
+	if s.opt.Share {
+		for i, p := range s.points {
+			if known[s.names[i]], err = s.dir.Point(p).Record(); err != nil {
+				return nil, "", err
+			}
+		}
+		return known, "", nil
+	}
+	read, err := s.dir.Outline()
+	for _, r := range read.Records {
+		known[r.Name] = r
+	}
+	return known, read.Stamp, err
+}
+
+// plan returns the points to run.
+func (s *sweep) plan() ([]rundir.Point, error) {
+	known, stamp, err := s.records()
+	if err != nil {
+		return nil, err
+	}
+	var todo []rundir.Point
+	mended := false
 	for i, p := range s.points {
-		d := s.dir.Point(p)
-		done, err := s.opt.Done(d)
+		name := s.names[i]
+		r, ok := known[name]
+		if !ok {
+			todo = append(todo, p)
+			continue
+		}
+		done, err := s.opt.Done(r)
 		if err != nil {
 			return nil, err
 		}
-		status, err := d.ReadStatus()
-		if err != nil {
-			return nil, err
-		}
+		gone := s.opt.givenUp(r.Status)
 		switch {
 		case done:
-			s.ends[i].done = true
-			// Killed between the result and its status.
-			if status.State != rundir.Done {
-				status.State, status.Error = rundir.Done, ""
-				err = d.WriteStatus(status)
+			gone = nil
+			if r.Status.State != rundir.Done {
+				mended = true
+				if err := s.mend(p, r.Status); err != nil {
+					return nil, err
+				}
 			}
-		case status.State == rundir.Failed && !s.opt.RetryFailed:
-			s.ends[i].err = fmt.Errorf("%s (an earlier attempt; --retry-failed tries again)", status.Error)
-		default:
-			todo = append(todo, i)
+		case gone == nil:
+			todo = append(todo, p)
+			continue
 		}
-		if err != nil {
-			return nil, err
-		}
+		s.ends[name] = gone
+	}
+	if len(todo) == 0 && !mended {
+		s.unchanged = stamp
 	}
 	return todo, nil
 }
 
-// work runs the points on opt.Jobs goroutines. It returns the first error that
-// concerns the sweep as a whole: that of the run directory, or ctx's.
-func (s *sweep) work(ctx context.Context, todo []int) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	queue := make(chan int, len(todo))
-	for _, i := range todo {
-		queue <- i
-	}
-	close(queue)
-	errs := make(chan error, s.opt.Jobs)
-	var workers sync.WaitGroup
-	for range min(s.opt.Jobs, len(todo)) {
-		workers.Go(func() {
-			for i := range queue {
-				if err := s.point(ctx, i); err != nil {
-					errs <- err
-					cancel(err)
-					return
-				}
-			}
-		})
-	}
-	workers.Wait()
-	select {
-	case err := <-errs: // the others followed from the first
-		return err
-	default:
-		return nil
-	}
-}
-
-// statusInterval is the time of a point's seconds and steps that a kill may lose,
-// and the age of what another process is shown.
-const statusInterval = 5 * time.Second
-
-// point runs one point and keeps its status. The error it returns is one that
-// stops the sweep; an error of the point alone is recorded.
-func (s *sweep) point(ctx context.Context, i int) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	d := s.dir.Point(s.points[i])
-	if err := d.Prepare(); err != nil {
-		return err
-	}
-	status, err := d.ReadStatus()
-	if err != nil {
-		return err
-	}
-	host, _ := os.Hostname() // an unknown host is an empty cell
-	status.State, status.Error, status.Host, status.Version, status.Kernel = rundir.Running, "", host, s.opt.Version, s.opt.Kernel
-	status.Attempts++
-	if err := d.WriteStatus(status); err != nil {
-		return err
-	}
-	err = s.attempt(ctx, d, &status)
-	var unwritable *rundir.WriteError
-	switch {
-	case err == nil:
-		status.State = rundir.Done
-	// The disk is full, or gone: every other point would end in the same way.
-	case errors.As(err, &unwritable), ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		status.State = rundir.Pending
-		if werr := d.WriteStatus(status); werr != nil && unwritable == nil {
-			err = werr
-		}
-		return err
-	default:
-		status.State, status.Error = rundir.Failed, err.Error()
-	}
-	if werr := d.WriteStatus(status); werr != nil {
-		return werr
-	}
-	s.ends[i] = end{done: err == nil, err: err}
-	s.opt.Observer.End(d.Point, err)
-	return nil
-}
-
-// attempt runs the point, with its steps and seconds kept in status and, now and
-// then, on disk.
-func (s *sweep) attempt(ctx context.Context, d rundir.PointDir, status *rundir.Status) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	before, began := status.Seconds, time.Now()
-	saved := began
-	var unwritable error
-	err := s.run(ctx, d, func(steps int) {
-		status.Steps = steps
-		s.opt.Observer.Progress(d.Point, steps)
-		if now := time.Now(); unwritable == nil && now.Sub(saved) >= statusInterval {
-			saved = now
-			status.Seconds = before + now.Sub(began).Seconds()
-			if unwritable = d.WriteStatus(*status); unwritable != nil {
-				cancel(unwritable)
-			}
-		}
-	})
-	status.Seconds = before + time.Since(began).Seconds()
-	if err != nil && unwritable != nil {
-		return unwritable
-	}
-	return err
+// mend corrects the status of a done point whose process was killed between the
+// result and the status.
+func (s *sweep) mend(p rundir.Point, status rundir.Status) error {
+	status.State, status.Error = rundir.Done, ""
+	return s.dir.Point(p).WriteStatus(status)
 }
 
 func (s *sweep) summary() Summary {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	sum := Summary{Points: len(s.points)}
-	for i, p := range s.points {
-		switch e := s.ends[i]; {
-		case e.done:
+	for _, name := range s.names {
+		switch err, ended := s.ends[name]; {
+		case !ended:
+		case err == nil:
 			sum.Done++
-		case e.err != nil:
+		default:
 			sum.Failed++
 			if sum.FirstError == nil {
-				sum.FirstError = fmt.Errorf("%s: %w", p.Name(), e.err)
+				sum.FirstError = fmt.Errorf("%s: %w", name, err)
 			}
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -45,13 +44,7 @@ func open(t testing.TB, path string, c rundir.Config) *rundir.Dir {
 }
 
 // done is that of a sweep whose points need a result.
-func done(d rundir.PointDir) (bool, error) {
-	_, err := d.ReadResult()
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
-}
+func done(r rundir.Record) (bool, error) { return r.Result != nil, nil }
 
 // finish writes the result that the point always has.
 func finish(d rundir.PointDir) error {
@@ -62,6 +55,12 @@ func finish(d rundir.PointDir) error {
 func succeed(_ context.Context, d rundir.PointDir, progress func(int)) error {
 	progress(100)
 	return finish(d)
+}
+
+// counts leaves out how many points were begun.
+func counts(s Summary) Summary {
+	s.Started = 0
+	return s
 }
 
 // watch counts what an Observer is told.
@@ -123,7 +122,7 @@ func TestRunDoesEveryPointOnce(t *testing.T) {
 		}
 		opt := Options{Jobs: jobs, Done: done, Observer: &w, Version: "v", Kernel: "k"}
 		sum, err := Run(t.Context(), d, c.Points(), run, opt)
-		if err != nil || sum != (Summary{Points: 9, Done: 9}) {
+		if err != nil || counts(sum) != (Summary{Points: 9, Done: 9}) {
 			t.Errorf("%d jobs: %+v, %v", jobs, sum, err)
 		}
 		if runs.Load() != 9 || most.Load() > int64(jobs) || w.begins != 1 || w.points != 9 || w.donesBefore != 0 || len(w.ends) != 9 || len(w.twice) > 0 || w.progress != 9 {
@@ -140,7 +139,7 @@ func TestRunDoesEveryPointOnce(t *testing.T) {
 		// Again, and with more values: what is done is left alone.
 		more := config(t, 4, 3)
 		sum, err = Run(t.Context(), d, more.Points(), run, Options{Jobs: jobs, Done: done, RetryFailed: true})
-		if err != nil || sum != (Summary{Points: 12, Done: 12}) || runs.Load() != 12 {
+		if err != nil || counts(sum) != (Summary{Points: 12, Done: 12}) || runs.Load() != 12 {
 			t.Errorf("%d jobs, extended: %+v, %v, %d runs", jobs, sum, err, runs.Load())
 		}
 	}
@@ -150,7 +149,7 @@ func TestRunWithoutPoints(t *testing.T) {
 	d := open(t, t.TempDir(), config(t, 1, 1))
 	var w watch
 	sum, err := Run(t.Context(), d, nil, succeed, Options{Jobs: 2, Done: done, Observer: &w})
-	if err != nil || sum != (Summary{}) || w.begins != 1 {
+	if err != nil || counts(sum) != (Summary{}) || w.begins != 1 {
 		t.Errorf("%+v, %v, %d begins", sum, err, w.begins)
 	}
 	if _, err := os.Stat(filepath.Join(d.Path, "results.csv")); err != nil {
@@ -190,7 +189,7 @@ func TestFailedPointsDoNotStopTheOthers(t *testing.T) {
 	}
 
 	sum, err = Run(t.Context(), d, points, run, Options{Jobs: 1, Done: done, RetryFailed: true})
-	if err != nil || sum != (Summary{Points: 6, Done: 6}) || runs != 8 {
+	if err != nil || counts(sum) != (Summary{Points: 6, Done: 6}) || runs != 8 {
 		t.Errorf("%+v, %v, %d runs", sum, err, runs)
 	}
 	if s := status(t, d, points[1]); s.State != rundir.Done || s.Error != "" || s.Attempts != 2 {
@@ -215,7 +214,7 @@ func TestInterruptedPointsArePending(t *testing.T) {
 	}
 	var w watch
 	sum, err := Run(ctx, d, points, run, Options{Jobs: 1, Done: done, Observer: &w})
-	if !errors.Is(err, context.Canceled) || sum != (Summary{Points: 5, Done: 2}) || len(w.ends) != 2 {
+	if !errors.Is(err, context.Canceled) || counts(sum) != (Summary{Points: 5, Done: 2}) || len(w.ends) != 2 {
 		t.Errorf("%+v, %v, %d ends", sum, err, len(w.ends))
 	}
 	if s := status(t, d, points[2]); s.State != rundir.Pending || s.Attempts != 1 || s.Steps != 40 || s.Error != "" {
@@ -231,11 +230,11 @@ func TestInterruptedPointsArePending(t *testing.T) {
 
 	// Done before it starts: nothing is touched.
 	sum, err = Run(ctx, d, points, run, Options{Jobs: 3, Done: done})
-	if !errors.Is(err, context.Canceled) || sum != (Summary{Points: 5, Done: 2}) {
+	if !errors.Is(err, context.Canceled) || counts(sum) != (Summary{Points: 5, Done: 2}) {
 		t.Errorf("%+v, %v", sum, err)
 	}
 	sum, err = Run(t.Context(), d, points, succeed, Options{Jobs: 3, Done: done})
-	if err != nil || sum != (Summary{Points: 5, Done: 5}) {
+	if err != nil || counts(sum) != (Summary{Points: 5, Done: 5}) {
 		t.Errorf("%+v, %v", sum, err)
 	}
 	if s := status(t, d, points[2]); s.Attempts != 2 || s.State != rundir.Done {
@@ -330,7 +329,7 @@ func TestUnwritableRunStopsTheSweep(t *testing.T) {
 		}
 		return succeed(ctx, pd, progress)
 	}, Options{Jobs: 2, Done: done, Observer: &w})
-	if !errors.Is(err, full) || errors.Is(err, context.Canceled) || sum != (Summary{Points: 6, Done: 2}) || len(w.ends) != 2 {
+	if !errors.Is(err, full) || errors.Is(err, context.Canceled) || counts(sum) != (Summary{Points: 6, Done: 2}) || len(w.ends) != 2 {
 		t.Errorf("%+v, %v, %d ends", sum, err, len(w.ends))
 	}
 	for _, p := range c.Points() {
@@ -391,6 +390,44 @@ func TestDamagedResultStopsTheSweepAtItsBeginning(t *testing.T) {
 	_, err := Run(t.Context(), d, c.Points(), never, Options{Jobs: 1, Done: done, Observer: &w})
 	if err == nil || !strings.Contains(err.Error(), pd.File("result.json")) || !strings.Contains(err.Error(), "delete the file") || w.begins != 0 {
 		t.Errorf("error %v, %d begins", err, w.begins)
+	}
+}
+
+// Who has a share of the points reads no other's result while one is still to come, and
+// the last to end makes the tables.
+func TestAShareReadsItsOwnPoints(t *testing.T) {
+	c := config(t, 3, 1)
+	d := open(t, t.TempDir(), c)
+	points := c.Points()
+	damaged := d.Point(points[0])
+	if err := errors.Join(damaged.Prepare(), damaged.WriteFile("result.json", []byte("{"))); err != nil {
+		t.Fatal(err)
+	}
+	share := func(p rundir.Point) (Summary, error) {
+		return Run(t.Context(), d, []rundir.Point{p}, succeed, Options{Jobs: 1, Done: done, Share: true})
+	}
+	table := filepath.Join(d.Path, "results.csv")
+	sum, err := share(points[1])
+	if want := (Summary{Points: 1, Done: 1, Started: 1}); err != nil || !cmp.Equal(sum, want) {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	if _, err := os.Stat(table); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a point is still to come, and there is a table: %v", err)
+	}
+	if err := os.Remove(damaged.File("result.json")); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []rundir.Point{points[2], points[0]} {
+		if _, err := share(p); err != nil {
+			t.Error(err)
+		}
+	}
+	if text, err := os.ReadFile(table); err != nil || strings.Count(string(text), ",finished,") != len(points) {
+		t.Errorf("the table of a run that has ended is %s, %v", text, err)
+	}
+	// Nothing to do.
+	if sum, err := share(points[1]); err != nil || sum.Done != 1 || sum.Started != 0 {
+		t.Errorf("%+v, %v", sum, err)
 	}
 }
 

@@ -1,0 +1,107 @@
+package rundir
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// shard is a run of part of the grid whose points are finished.
+func shard(t *testing.T, sets ...string) *Dir {
+	t.Helper()
+	c := resolved(t, good, sets...)
+	d := create(t, t.TempDir()+"/run", c)
+	for _, p := range c.Points() {
+		finished(t, d, p)
+	}
+	if err := d.WriteIndexes(); err != nil {
+		t.Fatal(err)
+	}
+	d.Close()
+	return d
+}
+
+func TestMergeIsTheWholeRun(t *testing.T) {
+	a, b := shard(t, "grid.learning_rate=[0.1]", "repetitions=2"), shard(t, "grid.learning_rate=[0.1, 0.2]", "repetitions=2")
+	whole := shard(t, "grid.learning_rate=[0.1, 0.2]", "repetitions=2")
+	out := t.TempDir() + "/out"
+	for range 2 { // again: what is there takes part
+		d, err := Merge(out, []string{a.Path, b.Path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(d.Config.Points()) != len(whole.Config.Points()) {
+			t.Errorf("the grid has %d points", len(d.Config.Points()))
+		}
+		want, err1 := os.ReadFile(filepath.Join(whole.Path, "results.csv"))
+		got, err2 := os.ReadFile(filepath.Join(out, "results.csv"))
+		if err1 != nil || err2 != nil || string(got) != string(want) {
+			t.Errorf("%v %v\n%s\nwant\n%s", err1, err2, got, want)
+		}
+	}
+}
+
+func TestMergeRefuses(t *testing.T) {
+	a, other := shard(t), shard(t, "seed=7")
+	out := t.TempDir() + "/out"
+	conflict := shard(t)
+	p := conflict.Point(conflict.Config.Points()[0])
+	r := exampleResult(p.Point)
+	r.Training.Steps++
+	if err := p.WriteResult(r); err != nil {
+		t.Fatal(err)
+	}
+	measured := shard(t, "measure={orders: [1]}")
+	for _, c := range []struct {
+		with string
+		want []string
+	}{
+		{other.Path, []string{a.Path, other.Path, "hold different experiments", "seed"}},
+		{conflict.Path, []string{a.Path, conflict.Path, "different results of the same point"}},
+		{measured.Path, []string{a.Path, measured.Path, "measure differently"}},
+		{t.TempDir(), []string{"is not a run directory"}},
+	} {
+		_, err := Merge(out, []string{a.Path, c.with})
+		for _, w := range c.want {
+			if err == nil || !strings.Contains(err.Error(), w) {
+				t.Errorf("error %v, want %s", err, w)
+			}
+		}
+		if _, err := os.Stat(out); !os.IsNotExist(err) {
+			t.Errorf("written: %v", err)
+		}
+	}
+}
+
+func TestExecutorKeysAreChecked(t *testing.T) {
+	for set, want := range map[string]string{
+		`executor={partition: "a b"}`:       `executor.partition: "a b" is not a name of Slurm`,
+		`executor={time: "soon"}`:           `executor.time: "soon" is not a time limit`,
+		`executor={memory: "4 GB"}`:         `executor.memory: "4 GB" is not a size`,
+		`executor={cpus: -1}`:               "executor.cpus: -1 is below 0",
+		`executor={lines: ["gres=gpu"]}`:    "executor.lines[0]",
+		`executor={lines: ["--x\nrm -rf"]}`: "executor.lines[0]",
+		`executor={partitions: "a"}`:        `unknown key "partitions"`,
+		`executor={setup: ["a\nb"]}`:        "executor.setup[0]",
+	} {
+		c, err := ParseConfig("good", []byte(good))
+		if err == nil {
+			err = c.Set(set)
+		}
+		if err == nil {
+			_, err = c.Resolve()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %s", set, err, want)
+		}
+	}
+	with := resolved(t, good, `executor={partition: gpu, time: "1-12", memory: 4G, cpus: 4, lines: ["--gres=gpu:1"], setup: ["module load x"]}`)
+	if a, b := with.Points()[0].Hash(), resolved(t, good).Points()[0].Hash(); a != b {
+		t.Errorf("the executor is part of the hash: %s, %s", a, b)
+	}
+	d := create(t, t.TempDir(), with)
+	if there, err := Open(d.Path); err != nil || there.Config.Executor.Time != "1-12" || there.Config.Executor.Lines[0] != "--gres=gpu:1" {
+		t.Errorf("%+v, %v", there, err)
+	}
+}
