@@ -29,6 +29,31 @@ type Certificate struct {
 // Ratio returns Constant over what a search found: how far apart the two may be.
 func (c *Certificate) Ratio(s *Smoothness) float64 { return c.Constant.Value / s.Constant.Value }
 
+// Certifier keeps the norms of a network's layers, which cost more than the bounds of a
+// few samples.
+type Certifier[T kernel.Float] struct {
+	net    *nn.Network[T]
+	layers []denseLayer
+}
+
+// NewCertifier fails for networks that Certify is not for.
+func NewCertifier[T kernel.Float](net *nn.Network[T]) (*Certifier[T], error) {
+	layers, err := denseLayers(net)
+	if err != nil {
+		return nil, err
+	}
+	return &Certifier[T]{net, layers}, nil
+}
+
+// Certify is Certifier.Certify of a new Certifier.
+func Certify[T kernel.Float](net *nn.Network[T], x []T, p Perturbation, k int, radius float64) (*Certificate, error) {
+	c, err := NewCertifier(net)
+	if err != nil {
+		return nil, err
+	}
+	return c.Certify(x, p, k, radius)
+}
+
 // Certify bounds ‖∇_W f_c(x_i, W + V)‖_{2k} for all ‖V‖_F ≤ radius = δ_approx by
 // interval propagation, for every sample of x, n×d, and output of a dense network
 // with ReLU or tanh; others fail.
@@ -51,16 +76,12 @@ func (c *Certificate) Ratio(s *Smoothness) float64 { return c.Constant.Value / s
 // others, so that the result exceeds the supremum the more the deeper the network
 // and the larger δ is. Sums are in float64, with allowances for rounding that exceed
 // its bounds for up to a few thousand terms, without directed rounding.
-func Certify[T kernel.Float](net *nn.Network[T], x []T, p Perturbation, k int, radius float64) (*Certificate, error) {
-	ball := Ball{Radius: radius}
+func (c *Certifier[T]) Certify(x []T, p Perturbation, k int, radius float64) (*Certificate, error) {
+	net, layers, ball := c.net, c.layers, Ball{Radius: radius}
 	if k < 1 {
 		return nil, fmt.Errorf("certify: order %d; need k ≥ 1", k)
 	}
 	if err := errors.Join(ball.check(), checkCentres(ball, x, net.Inputs())); err != nil {
-		return nil, err
-	}
-	layers, err := denseLayers(net)
-	if err != nil {
 		return nil, err
 	}
 	if err := checkPerturbation(net, p); err != nil {
@@ -109,8 +130,10 @@ func propagate(layers []denseLayer, x []float64, p Perturbation, radius float64)
 // moved returns by how much V moves z of layers[l] in ‖·‖₂.
 func (e *enclosure) moved(l int) float64 {
 	switch {
-	case e.kind == AllParameters && e.layers[l].trains, e.kind.bias() && l == e.first:
+	case (e.kind == AllParameters && e.layers[l].trains || e.kind.bias() && l == e.first) && e.layers[l].b != nil:
 		return e.radius * math.Hypot(e.h[l].norm(1), 1)
+	case e.kind == AllParameters && e.layers[l].trains:
+		return e.radius * e.h[l].norm(1)
 	case e.kind != AllParameters && l == e.first:
 		return e.radius * e.h[l].norm(1)
 	}

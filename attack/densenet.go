@@ -12,7 +12,7 @@ import (
 // denseLayer is h ↦ a(W h + b) in float64, for interval propagation.
 type denseLayer struct {
 	in, out int
-	w, b    []float64 // w is out×in
+	w, b    []float64 // w is out×in; b is nil without a bias
 	act     nn.Activation
 	trains  bool
 	// spectral is an upper value of ‖W‖₂; rows and columns are those of W in ‖·‖₂.
@@ -32,7 +32,9 @@ func denseLayers[T kernel.Float](net *nn.Network[T]) ([]denseLayer, error) {
 		case l.Kind == nn.LinearLayer:
 			d := denseLayer{in: width, out: l.Out, trains: i >= net.Architecture.Frozen}
 			d.w, flat = take(flat, l.Out*width)
-			d.b, flat = take(flat, l.Out)
+			if !l.NoBias {
+				d.b, flat = take(flat, l.Out)
+			}
 			d.measure()
 			layers, width = append(layers, d), l.Out
 		case l.Kind == nn.ActivationLayer && len(layers) > 0 && certifiable(l.Activation):
@@ -156,7 +158,7 @@ func (l *denseLayer) times(a *interval, moved float64, transposed bool) *interva
 func (l *denseLayer) activate(z *interval) *interval {
 	h := newInterval(l.out)
 	for j := range z.v {
-		h.v[j], h.lo[j], h.hi[j] = value(l.act, z.v[j]), value(l.act, z.lo[j]), value(l.act, z.hi[j])
+		h.v[j], h.lo[j], h.hi[j] = l.act.Value(z.v[j]), l.act.Value(z.lo[j]), l.act.Value(z.hi[j])
 	}
 	h.distance = z.distance // a is 1-Lipschitz
 	h.tighten()
@@ -168,7 +170,7 @@ func (l *denseLayer) activate(z *interval) *interval {
 func (l *denseLayer) through(z, p *interval) *interval {
 	delta, steepest, bound := newInterval(l.out), 0.0, make([]float64, l.out)
 	for j, v := range p.v {
-		d := slope(l.act, z.v[j])
+		d := l.act.Derivative(z.v[j])
 		lo, hi := slopes(l.act, z.lo[j], z.hi[j])
 		delta.v[j] = d * v
 		delta.lo[j] = min(lo*p.lo[j], hi*p.lo[j])
@@ -181,31 +183,10 @@ func (l *denseLayer) through(z, p *interval) *interval {
 	return delta
 }
 
-func value(a nn.Activation, z float64) float64 {
-	switch a {
-	case nn.ReLU:
-		return max(z, 0)
-	case nn.Tanh:
-		return math.Tanh(z)
-	}
-	return z
-}
-
-func slope(a nn.Activation, z float64) float64 {
-	switch {
-	case a == nn.Tanh:
-		t := math.Tanh(z)
-		return 1 - t*t
-	case a == nn.ReLU && z <= 0:
-		return 0
-	}
-	return 1
-}
-
 // slopes returns the range of a′ on lo … hi: that of tanh rises up to 0 and falls
 // from there on; that of ReLU at 0 may be anything between 0 and 1.
 func slopes(a nn.Activation, lo, hi float64) (least, most float64) {
-	least, most = slope(a, lo), slope(a, hi)
+	least, most = a.Derivative(lo), a.Derivative(hi)
 	if lo <= 0 && hi >= 0 && a != nn.Identity {
 		most = 1
 	}

@@ -46,7 +46,8 @@ type Smoothness struct {
 // of gradients at both sides along g^{2k−1}, and projected on the perturbations. A
 // random start is the best of Steps. It works on a copy of the network in float64;
 // memory limits its bytes. Cost: 8 gradients of one sample for every step, restart,
-// sample and output.
+// sample and output; for rank-one perturbations of dense networks as products of
+// matrices, elsewhere with vectors of w parameters.
 func SearchSmoothness[T kernel.Float](net *nn.Network[T], x []T, p Perturbation, k int, radius float64, s Search, rng *rand.Rand, memory int64) (*Smoothness, error) {
 	ball := Ball{Radius: radius}
 	if k < 1 {
@@ -59,21 +60,67 @@ func SearchSmoothness[T kernel.Float](net *nn.Network[T], x []T, p Perturbation,
 	if err != nil {
 		return nil, err
 	}
-	for i := range search.samples {
-		search.space.input = search.inputs[i]
-		for c := range search.net.Outputs() {
-			if err := search.run(i, c); err != nil {
-				return nil, fmt.Errorf("sample %d, output %d: %w", i, c, err)
+	if layers, ok := rankOneLayers(search.net); ok && p.rankOne() {
+		return search.result, search.eachRankOne(layers)
+	}
+	return search.result, search.each()
+}
+
+// each searches one sample and output after the other.
+func (l *smoothnessSearch) each() error {
+	if err := l.allocate(); err != nil {
+		return err
+	}
+	for i := range l.samples {
+		l.space.input = l.inputs[i]
+		for c := range l.net.Outputs() {
+			if err := l.run(i, c); err != nil {
+				return fmt.Errorf("sample %d, output %d: %w", i, c, err)
 			}
 		}
 	}
-	return search.result, nil
+	return nil
+}
+
+// eachRankOne searches for many at once; see rankOneSearch.
+func (l *smoothnessSearch) eachRankOne(layers []rankOneLayer) error {
+	step := max(1, rankOneRows/l.net.Outputs())
+	if need := l.own + rankOneBytes(layers, min(step, l.samples)*l.net.Outputs()); need > l.memory {
+		return tooLittle(need, l.memory)
+	}
+	for from := 0; from < l.samples; from += step {
+		to := min(from+step, l.samples)
+		s := l.rankOne(layers, from, to)
+		if err := s.run(); err != nil {
+			return err
+		}
+		if at := l.result.Constant.Sample; at >= from && at < to {
+			l.place(s.best, l.inputs[at])
+			shorten(l.result.V, l.ball.Radius) // what rounding has added
+		}
+	}
+	return nil
+}
+
+// place sets V to u x_*ᵀ, and to u in the bias where that moves.
+func (l *smoothnessSearch) place(u, input []float64) {
+	v, d := l.result.V, len(input)
+	for o := range (l.space.bias - l.space.begin) / d {
+		for j, x := range input {
+			v[l.space.begin+o*d+j] = u[o] * x
+		}
+		if l.space.kind.bias() {
+			v[l.space.bias+o] = u[o]
+		}
+	}
 }
 
 // smoothnessSearch is the working memory of SearchSmoothness.
 type smoothnessSearch struct {
 	net          *nn.Network[float64]
-	differential *nn.Differential[float64]
+	data         nn.Data[float64]
+	memory, own  int64                     // the limit, and what is used of it
+	differential *nn.Differential[float64] // of each alone, as the vectors are
 	result       *Smoothness
 	ball         Ball
 	search       Search
@@ -88,22 +135,19 @@ type smoothnessSearch struct {
 
 func newSmoothnessSearch[T kernel.Float](net *nn.Network[T], x []T, p Perturbation, k int, ball Ball, s Search, rng *rand.Rand, memory int64) (*smoothnessSearch, error) {
 	n, w := len(x)/net.Inputs(), int64(net.ParameterCount())
-	own := 8 * (12*w + int64(len(x)) + int64(n*(net.Features()+6*net.Outputs())))
+	// The copy, its weights in another order, and V.
+	own := 8 * (3*w + int64(len(x)) + int64(n*(net.Features()+6*net.Outputs())))
 	if own > memory {
-		return nil, fmt.Errorf("smoothness: the search needs more than %d bytes of memory; the limit is %d", own, memory)
+		return nil, tooLittle(own, memory)
 	}
 	wide := nn.Float64(net)
 	data := nn.Data[float64]{N: n, X: make([]float64, len(x)), Y: make([]float64, n*net.Outputs())}
 	for j, v := range x {
 		data.X[j] = float64(v)
 	}
-	differential, err := wide.NewDifferential(data, nn.HalfMSE, memory-own)
-	if err != nil {
-		return nil, fmt.Errorf("smoothness: %w", err)
-	}
 	l := &smoothnessSearch{
-		net: wide, differential: differential, ball: ball, search: s, rng: rng, samples: n,
-		inputs: make([][]float64, n), unit: make([]float64, net.Outputs()),
+		net: wide, data: data, memory: memory, own: own, ball: ball, search: s, rng: rng, samples: n,
+		inputs: make([][]float64, n),
 		result: &Smoothness{Perturbation: p, K: k, Radius: ball.Radius, V: make([]float64, w)},
 	}
 	l.space = subspace{kind: p}
@@ -111,11 +155,30 @@ func newSmoothnessSearch[T kernel.Float](net *nn.Network[T], x []T, p Perturbati
 	if p.rankOne() {
 		l.inputs = firstInputs(wide, data)
 	}
+	return l, nil
+}
+
+func tooLittle(need, limit int64) error {
+	return fmt.Errorf("smoothness: the search needs more than %d bytes of memory; the limit is %d", need, limit)
+}
+
+// allocate makes what each needs: vectors of parameters, and gradients as such.
+func (l *smoothnessSearch) allocate() error {
+	w := l.net.ParameterCount()
+	own := l.own + 8*9*int64(w)
+	if own > l.memory {
+		return tooLittle(own, l.memory)
+	}
+	var err error
+	if l.differential, err = l.net.NewDifferential(l.data, nn.HalfMSE, l.memory-own); err != nil {
+		return fmt.Errorf("smoothness: %w", err)
+	}
+	l.unit = make([]float64, l.net.Outputs())
 	for _, v := range []*[]float64{&l.start, &l.v, &l.point, &l.nominal, &l.gradient, &l.up, &l.down, &l.direction} {
 		*v = make([]float64, w)
 	}
-	wide.CopyParameters(l.start)
-	return l, nil
+	l.net.CopyParameters(l.start)
+	return nil
 }
 
 // run searches for one sample and output.
@@ -234,6 +297,10 @@ func (l *smoothnessSearch) norms(g []float64) (all, first float64) {
 	return powerNorm(g, l.result.K), powerNorm(g[l.space.begin:l.space.end], l.result.K)
 }
 
+// leastMove is the share of the radius below which a change of the gradient counts as
+// one of rounding.
+const leastMove = 1e-6
+
 // visit records the gradient g at W + v.
 func (l *smoothnessSearch) visit(i, c int, v, g []float64) error {
 	r := l.result
@@ -248,7 +315,7 @@ func (l *smoothnessSearch) visit(i, c int, v, g []float64) error {
 		copy(r.V, v)
 	}
 	r.FirstLayer.raise(first/(r.FirstGradient[at]+1), i, c)
-	if moved := norm2(v); moved > 0 {
+	if moved := norm2(v); moved > leastMove*l.ball.Radius {
 		square := 0.0
 		for j, x := range g {
 			square += (x - l.nominal[j]) * (x - l.nominal[j])

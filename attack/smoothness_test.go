@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -307,7 +308,7 @@ func TestTurnedGates(t *testing.T) {
 			moved, direction := 0.0, normal[float64](rng, m)
 			rescale(direction, z.distance)
 			for r, d := range direction {
-				moved = math.Hypot(moved, (slope(nn.Tanh, z.v[r]+d)-slope(nn.Tanh, z.v[r]))*p[r])
+				moved = math.Hypot(moved, (nn.Tanh.Derivative(z.v[r]+d)-nn.Tanh.Derivative(z.v[r]))*p[r])
 			}
 			if got := turned(nn.Tanh, z, p, affine(p, 1e9, 0)); !(got >= moved) {
 				t.Errorf("seed %d: %v for tanh; a direction has %v", seed, got, moved)
@@ -354,4 +355,73 @@ func TestProjections(t *testing.T) {
 			near(t, p.String()+": u x^T", moved[j], rankOne[j], 1e-14)
 		}
 	}
+}
+
+// The search by products finds what the one with vectors of parameters finds: the
+// same steps lead to the same numbers.
+func TestRankOneSearchIsTheSearch(t *testing.T) {
+	activations, compared := []nn.Activation{nn.ReLU, nn.Tanh, nn.GELU, nn.Softplus, nn.Sigmoid}, 0
+	for seed := range uint64(200) {
+		rng := generator(seed)
+		hidden := []int{1 + rng.IntN(9), 1 + rng.IntN(9), 1 + rng.IntN(9)}[:1+rng.IntN(3)]
+		arch := nn.FNN(1+rng.IntN(5), hidden, 1+rng.IntN(3), activations[rng.IntN(len(activations))])
+		if rng.IntN(3) == 0 {
+			arch.Frozen = 1 + rng.IntN(2)
+		}
+		net, err := nn.New[float64](arch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		net.Initialise(nn.PyTorchInit, rng)
+		x := normal[float64](rng, 4*net.Inputs())
+		p, k, radius := []Perturbation{RankOne, RankOneBias}[seed%2], 1+rng.IntN(3), 0.2+rng.Float64()
+		search := func() *smoothnessSearch {
+			l, err := newSmoothnessSearch(net, x, p, k, Ball{Radius: radius}, Search{Steps: 4, Restarts: 1}, generator(seed), 1<<30)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return l
+		}
+		slow, fast := search(), search()
+		layers, ok := rankOneLayers(fast.net)
+		if !ok {
+			t.Fatalf("%+v is not dense", arch)
+		}
+		if err := errors.Join(slow.each(), fast.eachRankOne(layers)); err != nil {
+			t.Fatal(err)
+		}
+		if slow.rng.Uint64() != fast.rng.Uint64() || slow.rng.Uint64() != generator2(seed) {
+			continue // random steps were taken, where no gradient changes: not the same ones
+		}
+		compared++
+		label := fmt.Sprintf("seed %d, %v, k = %d, %+v", seed, p, k, arch)
+		for _, v := range [][2]float64{
+			{fast.result.Constant.Value, slow.result.Constant.Value}, {fast.result.FirstLayer.Value, slow.result.FirstLayer.Value},
+			{fast.result.Lipschitz.Value, slow.result.Lipschitz.Value},
+		} {
+			near(t, label, v[0], v[1], 1e-6)
+		}
+		for i := range slow.result.Gradient {
+			near(t, label+": gradient", fast.result.Gradient[i], slow.result.Gradient[i], 1e-11)
+			near(t, label+": largest", fast.result.LargestGradient[i], slow.result.LargestGradient[i], 1e-6)
+			near(t, label+": largest of the first layer", fast.result.LargestFirstGradient[i], slow.result.LargestFirstGradient[i], 1e-6)
+		}
+		at := fast.result.Constant
+		d := net.Inputs()
+		attained, _ := measured(t, net, row(x, at.Sample, d), fast.result.V, at.Output, k)
+		near(t, label+": what V attains", attained/(fast.result.Gradient[at.Sample*net.Outputs()+at.Output]+1), at.Value, 1e-10)
+		if norm := norm2(fast.result.V); !(norm <= radius*(1+1e-12)) {
+			t.Errorf("%s: V of norm %v in a ball of %v", label, norm, radius)
+		}
+	}
+	if compared < 100 {
+		t.Errorf("compared on %d networks: too few", compared)
+	}
+}
+
+// generator2 is the second number of a generator that no one has used.
+func generator2(seed uint64) uint64 {
+	rng := generator(seed)
+	rng.Uint64()
+	return rng.Uint64()
 }

@@ -140,7 +140,7 @@ func TestCLEVEROfOneUnit(t *testing.T) {
 	net := dense[float64](t, rng, d, []int{1}, 1, nn.Tanh)
 	// w = (1, 2, 2), b = −2, v = 1: at x = 0 the least |w·x + b| is 2 − 3δ.
 	net.SetParameters([]float64{1, 2, 2, -2, 1, 0})
-	steepest := 3 * slope(nn.Tanh, 2-3*delta)
+	steepest := 3 * nn.Tanh.Derivative(2-3*delta)
 	a := attacker(t, net)
 	previous := math.Inf(1)
 	for _, size := range []int{10, 100, 1000} {

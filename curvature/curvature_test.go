@@ -58,7 +58,26 @@ func randomPoint(t *testing.T, seed uint64) *Point {
 	return p
 }
 
-// jacobian returns the rows of J, in the parameters of p.
+// randomClassifier is randomPoint with cross-entropy and two outputs or more.
+func randomClassifier(t *testing.T, seed uint64) *Point {
+	t.Helper()
+	p := randomPoint(t, seed)
+	for ; p.Outputs() < 2; seed++ {
+		p = randomPoint(t, seed+1000)
+	}
+	rng := rand.New(rand.NewPCG(seed, 8))
+	clear(p.data.Y)
+	for i := range p.Samples() {
+		p.data.Y[i*p.Outputs()+rng.IntN(p.Outputs())] = 1
+	}
+	q, err := At(p.net, p.data, nn.CrossEntropy, 1<<26)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+// jacobian returns the rows of R J, in the parameters of p.
 func jacobian(p *Point) [][]float64 {
 	u, full := make([]float64, p.Samples()*p.Outputs()), make([]float64, p.net.ParameterCount())
 	var rows [][]float64
@@ -100,8 +119,11 @@ func compare(t *testing.T, what string, got, want []float64, tol float64) {
 // Operators, of all parameters and of single layers, against matrices that are
 // formed from J, and statistics against these.
 func TestOperatorsAreDenseMatrices(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(20) {
 		p := randomPoint(t, seed)
+		if seed >= 12 {
+			p = randomClassifier(t, seed)
+		}
 		hessian := dense(p.Hessian())
 		testOperators(t, p, hessian, 0, p.Parameters())
 		at := 0
@@ -147,6 +169,16 @@ func testOperators(t *testing.T, p *Point, hessian []float64, at, all int) {
 	}
 	compare(t, "∇²L", dense(p.Hessian()), block, 1e-13)
 	residual := dense(p.Residual())
+	part, err := p.newResidual32()
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, "residual part in float32", dense(part.operator()), residual, 1e-4)
+	single, err := p.Covariance32()
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, "Σ in float32", dense(single), covariance, 1e-4)
 	floats.Add(residual, h)
 	compare(t, "H + residual part", residual, block, 1e-11)
 
@@ -163,13 +195,35 @@ func testOperators(t *testing.T, p *Point, hessian []float64, at, all int) {
 	}
 	near(t, "‖H‖_F²", p.FrobeniusSquared(k, 0, nil).Value, floats.Dot(h, h), 1e-11, 1e-3)
 	gradients := p.Gradients()
+	rounded, err := p.Gradients32(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	u, column, ju := make([]float64, n*c), make([]float64, n*c), make([]float64, w)
+	// Those of the last sample alone are its rows, and keep no memory from what follows.
+	memory := p.Memory()
+	last, err := p.Gradients32([]int{n - 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Memory() != memory {
+		t.Errorf("%d bytes are left of %d", p.Memory(), memory)
+	}
+	for i := range ju {
+		ju[i] = 1 / float64(i+1)
+	}
+	gradients.Times(column, ju)
+	last.Times(u[:c], ju)
+	compare(t, "gradients of one sample", u[:c], column[(n-1)*c:], 1e-4)
+	clear(u)
 	for r := range u { // K = (√s J)(√s J)ᵀ, a column at a time
 		u[r] = 1
-		gradients.TransposedTimes(ju, u)
-		gradients.Times(column, ju)
+		for j, tol := range map[*Gradients]float64{gradients: 1e-11, p.Gradients(): 1e-11, rounded: 1e-4} {
+			j.TransposedTimes(ju, u)
+			j.Times(column, ju)
+			compare(t, "column of s K", column, k[r*n*c:(r+1)*n*c], tol)
+		}
 		u[r] = 0
-		compare(t, "column of s K", column, k[r*n*c:(r+1)*n*c], 1e-11)
 	}
 	blocks, err := p.SampleBlocks()
 	if err != nil {
@@ -223,6 +277,57 @@ func TestLeadingAreDenseEigenvalues(t *testing.T) {
 			if !(floats.Norm(hv, 2) <= r.Pairs[i].Residual+1e-12*scale) {
 				t.Errorf("residual %g, reported as %g", floats.Norm(hv, 2), r.Pairs[i].Residual)
 			}
+		}
+	}
+}
+
+// The residual part's eigenvalue against dense ones: from few samples, which have no
+// part to start with, and from many, where residuals of any size or none are fitted.
+func TestLeadingResidualIsTheDenseEigenvalue(t *testing.T) {
+	for seed := range uint64(12) {
+		rng := rand.New(rand.NewPCG(seed, 6))
+		arch := nn.FNN(3, []int{4, 3}, 2, []nn.Activation{nn.Tanh, nn.ReLU}[seed%2])
+		arch.Frozen = int(seed / 2 % 2)
+		net, err := nn.New[float64](arch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		net.Initialise(nn.PyTorchInit, rng)
+		data := nn.Data[float64]{N: []int{startShare * fewestResiduals, 20}[seed/4%2]}
+		for range data.N * net.Inputs() {
+			data.X = append(data.X, rng.NormFloat64())
+		}
+		for range data.N * net.Outputs() {
+			data.Y = append(data.Y, math.Pow(rng.NormFloat64(), 3))
+		}
+		p, err := At(net, data, nn.HalfMSE, 1<<26)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values, _, err := linop.EigenSym(p.Parameters(), dense(p.Residual()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		largest := math.Max(values[len(values)-1], -values[0]) // of either sign: they are nearly the same at times
+		for _, tol := range []float64{1e-4, 5e-2} {
+			r, err := p.LeadingResidual(t.Context(), Options{Tolerance: tol}, rng)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !r.Converged || !(math.Abs(math.Abs(r.Pairs[0].Value)/largest-1) <= max(1e-4, tol)) {
+				t.Errorf("seed %d: %v, converged %v; want %v to %g", seed, r.Pairs[0].Value, r.Converged, largest, tol)
+			}
+		}
+		// Targets that are the outputs leave nothing, but for what float32 rounds.
+		u := make([]float64, len(data.Y))
+		p.diff.Residuals(u)
+		floats.Add(data.Y, u)
+		exact, err := At(net, data, nn.HalfMSE, 1<<26)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := exact.LeadingResidual(t.Context(), Options{Tolerance: 1e-2}, rng); err != nil || !(math.Abs(r.Pairs[0].Value) <= 1e-5*largest) {
+			t.Errorf("an interpolating network: %+v, %v", r, err)
 		}
 	}
 }

@@ -1,27 +1,43 @@
 package curvature
 
-import "math"
+import (
+	"math"
+	"runtime"
+)
 
-// Gradients are the rows of √s J, nc×w, known by their products: with them H = JᵀJ/n
-// and K = J Jᵀ carry the factor s of the loss. w is Point.Parameters; row i·c+o
-// belongs to output o of sample i.
+// Gradients are the rows of √s R J, nc×w, known by their products: with them for J,
+// H = JᵀJ/n and K = J Jᵀ carry the loss. w is Point.Parameters; row i·c+o belongs to
+// output o of sample i.
 type Gradients struct {
 	point      *Point
+	products   products
 	root       float64
 	parameters []float64 // all w of the network
 	outputs    []float64
 }
 
+// products are those with R J, with all parameters of the network: jvp computes
+// dst = R J v and vjp dst = Jᵀ Rᵀ u.
+type products interface {
+	jvp(dst, v []float64)
+	vjp(dst, u []float64)
+}
+
 // Gradients returns the gradients at p, for what works without a Gram matrix.
 func (p *Point) Gradients() *Gradients {
+	p.holdFactors()
+	return p.gradients(p, p.Samples())
+}
+
+func (p *Point) gradients(j products, samples int) *Gradients {
 	return &Gradients{
-		point: p, root: math.Sqrt(p.Scale()),
+		point: p, products: j, root: math.Sqrt(p.Scale()),
 		parameters: make([]float64, p.net.ParameterCount()),
-		outputs:    make([]float64, p.Samples()*p.Outputs()),
+		outputs:    make([]float64, samples*p.Outputs()),
 	}
 }
 
-// Times computes out = √s J v: out has nc elements, v has w.
+// Times computes out = √s R J v: out has nc elements, v has w.
 func (g *Gradients) Times(out, v []float64) {
 	p := g.point
 	if len(v) != p.Parameters() {
@@ -29,13 +45,13 @@ func (g *Gradients) Times(out, v []float64) {
 	}
 	clear(g.parameters)
 	copy(g.parameters[p.from:p.to], v)
-	p.diff.JVP(out, g.parameters)
+	g.products.jvp(out, g.parameters)
 	for i := range out {
 		out[i] *= g.root
 	}
 }
 
-// TransposedTimes computes out = √s Jᵀ u: out has w elements, u has nc.
+// TransposedTimes computes out = √s Jᵀ Rᵀ u: out has w elements, u has nc.
 func (g *Gradients) TransposedTimes(out, u []float64) {
 	p := g.point
 	if len(out) != p.Parameters() || len(u) != len(g.outputs) {
@@ -44,6 +60,53 @@ func (g *Gradients) TransposedTimes(out, u []float64) {
 	for i, v := range u {
 		g.outputs[i] = g.root * v
 	}
-	p.diff.VJP(g.parameters, g.outputs)
+	g.products.vjp(g.parameters, g.outputs)
 	copy(out, g.parameters[p.from:p.to])
+}
+
+// holdFactors makes what products with J are cheap with, where the network has it.
+// It is for what needs many of them; memory that does not suffice is no failure.
+func (p *Point) holdFactors() {
+	if p.jacobian != nil || !p.net.HasJacobian(p.data.N) {
+		return
+	}
+	// The other half is for the vectors that are multiplied.
+	bytes := min(p.net.JacobianBytes(p.data.N), p.memory/2)
+	if j, err := p.net.NewJacobian(p.data, p.loss, min(bytes+p.net.FillBytes(), p.memory/2)); err == nil {
+		p.jacobian = j
+		p.hold(bytes)
+	}
+}
+
+func (p *Point) hold(bytes int64) {
+	p.held += bytes
+	p.memory -= bytes
+}
+
+// Release lets go of the factors and copies that Gradients, Gradients32, Covariance32 and
+// Residual32 hold, when what these returned is not needed any more. Products of
+// Gradients stay possible, at the price of a pass over the data each; Gradients holds
+// the factors again.
+func (p *Point) Release() {
+	if p.held > 0 {
+		p.memory += p.held
+		p.jacobian, p.single, p.held = nil, nil, 0
+		runtime.GC() // the factors are most of the heap, which would grow to twice that first
+	}
+}
+
+func (p *Point) jvp(dst, v []float64) {
+	if p.jacobian != nil {
+		p.jacobian.Times(dst, v)
+		return
+	}
+	p.diff.JVP(dst, v)
+}
+
+func (p *Point) vjp(dst, u []float64) {
+	if p.jacobian != nil {
+		p.jacobian.TransposedTimes(dst, u)
+		return
+	}
+	p.diff.VJP(dst, u)
 }

@@ -9,7 +9,9 @@
 //
 //	∇²L = H + (s/n) Σ_i Σ_o (f_o(x_i) − y_io) ∇²f_o(x_i),
 //
-// whose second part, the residual part, vanishes at interpolation.
+// whose second part, the residual part, vanishes at interpolation. For cross-entropy
+// the residual is p − y and H_i = J_iᵀ (diag p − p pᵀ) J_i, p = softmax(f(x_i)): with the
+// root R_i of nn.CrossEntropy, R_i J_i stands wherever J_i does for squared errors.
 package curvature
 
 import (
@@ -20,8 +22,8 @@ import (
 )
 
 // Point is a network's parameters on data: where the curvature is measured. It
-// reads the parameters when it measures and keeps nothing of them but the blocks
-// of SampleBlocks; make a new one when they change. A Point and its operators, and
+// reads the parameters when it measures and keeps nothing of them but the blocks of
+// SampleBlocks and the factors of Gradients; make a new one when they change. A Point and its operators, and
 // those of its layers, are for one goroutine.
 type Point struct {
 	net    *nn.Network[float64]
@@ -34,6 +36,12 @@ type Point struct {
 	from, to int
 	layers   []int
 	blocks   []float64 // nil before the first use
+	// jacobian is nil before the first use, or where the network has none, and so is
+	// single, the point in float32.
+	jacobian *nn.Jacobian[float64]
+	single   *single
+	// held is what both take, and memory what they leave.
+	held int64
 }
 
 // At returns the point of net's parameters that train on data. memory limits the
@@ -96,10 +104,14 @@ func (p *Point) Parameters() int { return p.to - p.from }
 func (p *Point) Samples() int { return p.data.N }
 func (p *Point) Outputs() int { return p.net.Outputs() }
 
-// Scale returns s.
+// Memory returns the bytes that the factors of Gradients leave of the limit.
+func (p *Point) Memory() int64 { return p.memory }
+
+// Loss returns the loss whose curvature it is, and Scale s.
+func (p *Point) Loss() nn.Loss  { return p.loss }
 func (p *Point) Scale() float64 { return p.loss.Scale(p.Outputs()) }
 
-// GaussNewton returns H = (s/n) JᵀJ, Hessian ∇²L, and Residual ∇²L − H, which is not
+// GaussNewton returns H = (s/n) (RJ)ᵀRJ, Hessian ∇²L, and Residual ∇²L − H, which is not
 // computed as a difference. A Hessian is that of the linear piece of ReLU and
 // max-pooling that the parameters are in.
 func (p *Point) GaussNewton() linop.Operator { return p.operator(p.diff.GaussNewton) }
@@ -119,27 +131,32 @@ func (p *Point) operator(product func(dst, v []float64)) linop.Operator {
 
 // Covariance returns Σ = (1/n) Σ_i H_i² − H², the covariance of the curvatures
 // of single samples (Wu, Ma & E, 2018). With K_ii = J_i J_iᵀ, H_i² = s² J_iᵀ K_ii J_i, so
-// that with u = J v
+// that with u = J v, where J is R J for cross-entropy,
 //
 //	Σ v = Jᵀ z,   z_i = (s/n) (s K_ii u_i − J_i H v):
 //
 // two products each with J and with Jᵀ. It fails as SampleBlocks does.
 func (p *Point) Covariance() (linop.Operator, error) {
-	blocks, err := p.SampleBlocks()
-	if err != nil {
+	if _, err := p.SampleBlocks(); err != nil {
 		return nil, err
 	}
-	n, c, w := p.Samples(), p.Outputs(), p.net.ParameterCount()
+	p.holdFactors()
+	return p.covariance(p), nil
+}
+
+// covariance is Covariance by some products with J.
+func (p *Point) covariance(j products) linop.Operator {
+	n, c, w, blocks := p.Samples(), p.Outputs(), p.net.ParameterCount(), p.blocks
 	u, z, hv := make([]float64, n*c), make([]float64, n*c), make([]float64, w)
 	scale := p.Scale() / float64(n)
 	return p.operator(func(dst, v []float64) {
-		p.diff.JVP(u, v)
+		j.jvp(u, v)
 		for i, x := range u {
 			z[i] = scale * x
 		}
-		p.diff.VJP(hv, z)
+		j.vjp(hv, z)
 		p.mask(hv)
-		p.diff.JVP(z, hv)
+		j.jvp(z, hv)
 		for i := range n {
 			for o := range c {
 				sum := 0.0
@@ -149,8 +166,8 @@ func (p *Point) Covariance() (linop.Operator, error) {
 				z[i*c+o] = scale * (sum - z[i*c+o])
 			}
 		}
-		p.diff.VJP(dst, z)
-	}), nil
+		j.vjp(dst, z)
+	})
 }
 
 // mask sets v to zero outside of the parameters that count.
@@ -159,7 +176,7 @@ func (p *Point) mask(v []float64) {
 	clear(v[p.to:])
 }
 
-// DirectionalCurvatures computes dst[i] = vᵀ H_i v = s ‖J_i v‖² of all n samples for
+// DirectionalCurvatures computes dst[i] = vᵀ H_i v = s ‖R_i J_i v‖² of all n samples for
 // v of Parameters elements: what the thresholds of SGD along a direction depend on.
 func (p *Point) DirectionalCurvatures(dst, v []float64) {
 	if len(dst) != p.Samples() {

@@ -6,16 +6,21 @@ import (
 	"sobolev/linop"
 )
 
-// SampleBlocks returns s K_ii = s J_i J_iᵀ of every sample, n×c×c row-major: their
-// eigenvalues are those of H_i, but for zeros. They are computed once. It fails
-// where memory does not suffice.
+// SampleBlocks returns s K_ii = s R_i J_i (R_i J_i)ᵀ of every sample, n×c×c row-major: their
+// eigenvalues are those of H_i, but for zeros. They are computed once, from the factors of
+// Gradients where these are held. It fails where memory does not suffice.
 func (p *Point) SampleBlocks() ([]float64, error) {
 	if p.blocks != nil {
 		return p.blocks, nil
 	}
-	blocks, err := p.net.GramBlocks(p.data, p.layers, p.memory)
-	if err != nil {
-		return nil, err
+	var blocks []float64
+	if p.jacobian != nil && p.layers == nil {
+		blocks = p.jacobian.Blocks()
+	} else {
+		var err error
+		if blocks, err = p.net.GramBlocks(p.data, p.loss, p.layers, p.memory); err != nil {
+			return nil, err
+		}
 	}
 	for i := range blocks {
 		blocks[i] *= p.Scale()
@@ -24,11 +29,11 @@ func (p *Point) SampleBlocks() ([]float64, error) {
 	return blocks, nil
 }
 
-// Gram returns s K = s J Jᵀ, nc×nc row-major with row i·c+o for output o of sample i:
+// Gram returns s K = s R J (R J)ᵀ, nc×nc row-major with row i·c+o for output o of sample i:
 // its non-zero eigenvalues are n times those of H. It fails where memory does not
 // suffice.
 func (p *Point) Gram() ([]float64, error) {
-	k, err := p.net.Gram(p.data, p.layers, p.memory)
+	k, err := p.net.Gram(p.data, p.loss, p.layers, p.memory)
 	for i := range k {
 		k[i] *= p.Scale()
 	}
@@ -43,7 +48,7 @@ type Samples struct {
 	MaxNorm float64
 	// MeanFrobeniusSquared is (1/n) Σ_i ‖H_i‖_F².
 	MeanFrobeniusSquared float64
-	// Trace is Tr H = (1/n) Σ_i Tr H_i = (s/n) Σ_i Σ_o ‖∇f_o(x_i)‖².
+	// Trace is Tr H = (1/n) Σ_i Tr H_i, for squared errors (s/n) Σ_i Σ_o ‖∇f_o(x_i)‖².
 	Trace float64
 }
 

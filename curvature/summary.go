@@ -22,6 +22,19 @@ type Options struct {
 
 // Leading finds eigenpairs of an operator of p, from a random start.
 func (p *Point) Leading(ctx context.Context, a linop.Operator, which linop.Which, pairs int, opt Options, random *rand.Rand) (*linop.LanczosResult, error) {
+	return p.leading(ctx, a, which, pairs, opt, normal(a.Dim(), random))
+}
+
+// normal returns a vector of independent normal elements.
+func normal(n int, random *rand.Rand) []float64 {
+	v := make([]float64, n)
+	for i := range v {
+		v[i] = random.NormFloat64()
+	}
+	return v
+}
+
+func (p *Point) leading(ctx context.Context, a linop.Operator, which linop.Which, pairs int, opt Options, start []float64) (*linop.LanczosResult, error) {
 	o := linop.LanczosOptions{Which: which, Pairs: pairs, Tolerance: opt.Tolerance, MaxSteps: opt.MaxSteps, Vectors: true}
 	if o.Tolerance == 0 {
 		o.Tolerance = 1e-6
@@ -34,10 +47,6 @@ func (p *Point) Leading(ctx context.Context, a linop.Operator, which linop.Which
 		return nil, fmt.Errorf("eigenvalues with %d parameters need at least %d bytes of memory; the limit is %d", a.Dim(), 8*int64(a.Dim())*int64(pairs+3), p.memory)
 	}
 	o.MaxSteps = int(min(int64(o.MaxSteps), room, int64(a.Dim())))
-	start := make([]float64, a.Dim())
-	for i := range start {
-		start[i] = random.NormFloat64()
-	}
 	return linop.Lanczos(ctx, a, start, o)
 }
 

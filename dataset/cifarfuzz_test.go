@@ -5,6 +5,8 @@ import (
 	"compress/gzip"
 	"slices"
 	"testing"
+
+	"sobolev/internal/fuzztest"
 )
 
 // checkBatch checks what every batch promises, against the bytes if they are known.
@@ -32,14 +34,14 @@ func FuzzReadBatch(f *testing.F) {
 		f.Add(seed, uint16(0x3ff))
 		f.Add(seed, uint16(8))
 	}
-	f.Fuzz(func(t *testing.T, data []byte, kept uint16) {
+	fuzztest.Run(f, func(t *testing.T, data []byte, kept uint16) {
 		var keep keptLabels
 		for i := range keep {
 			keep[i] = kept>>i&1 == 1
 		}
 		var b batch
 		var err error
-		used := allocated(func() { b, err = readBatch(bytes.NewReader(data), "fuzz", keep) })
+		used := fuzztest.Allocated(func() { b, err = readBatch(bytes.NewReader(data), "fuzz", keep) })
 		if limit := allocBase + 2*len(data); used > limit {
 			t.Fatalf("%d bytes of input allocate %d", len(data), used)
 		}
@@ -59,7 +61,7 @@ func fuzzArchive(t *testing.T, packed []byte, unpacked int) {
 	t.Helper()
 	var batches []batch
 	var err error
-	used := allocated(func() { batches, err = parseArchive(packed) })
+	used := fuzztest.Allocated(func() { batches, err = parseArchive(packed) })
 	// Names and records of tar headers are read, parsed, joined and kept.
 	if limit := allocBase + 8*unpacked; used > limit {
 		t.Fatalf("%d bytes, unpacked %d, allocate %d", len(packed), unpacked, used)
@@ -82,7 +84,7 @@ func FuzzReadArchive(f *testing.F) {
 	for _, seed := range [][]byte{nil, good, good[:len(good)/2], good[:len(good)-4], gzipped(nil), gzipped([]byte("text")), append(good, good...), good[:10]} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, packed []byte) { fuzzArchive(t, packed, allocRatio*len(packed)) })
+	fuzztest.Run(f, func(t *testing.T, packed []byte) { fuzzArchive(t, packed, allocRatio*len(packed)) })
 }
 
 // FuzzReadTar starts with the unpacked bytes, which the fuzzer can hardly reach
@@ -99,13 +101,15 @@ func FuzzReadTar(f *testing.F) {
 		f.Add(seed, true)
 	}
 	f.Add(tarred(good...), false)
-	f.Fuzz(func(t *testing.T, raw []byte, fix bool) {
+	var b bytes.Buffer
+	zw, _ := gzip.NewWriterLevel(&b, gzip.NoCompression) // its tables are large
+	fuzztest.Run(f, func(t *testing.T, raw []byte, fix bool) {
 		raw = bytes.Clone(raw)
 		if fix {
 			fixTarSums(raw)
 		}
-		var b bytes.Buffer
-		zw, _ := gzip.NewWriterLevel(&b, gzip.NoCompression)
+		b.Reset()
+		zw.Reset(&b)
 		zw.Write(raw)
 		zw.Close()
 		fuzzArchive(t, b.Bytes(), len(raw))

@@ -7,18 +7,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
-	"runtime"
 	"testing"
-)
 
-// allocated returns the bytes that f allocates in total.
-func allocated(f func()) int {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int(after.TotalAlloc - before.TotalAlloc)
-}
+	"sobolev/internal/fuzztest"
+)
 
 const (
 	allocBase  = 4 << 20 // buffers and unpackers
@@ -45,10 +37,10 @@ func FuzzReadIDX(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
+	fuzztest.Run(f, func(t *testing.T, data []byte) {
 		var x *IDX
 		var err error
-		used := allocated(func() { x, err = ReadIDX(bytes.NewReader(data), "fuzz") })
+		used := fuzztest.Allocated(func() { x, err = ReadIDX(bytes.NewReader(data), "fuzz") })
 		if limit := allocBase + 4*allocRatio*len(data); used > limit {
 			t.Fatalf("%d bytes of input allocate %d", len(data), used)
 		}
@@ -84,10 +76,10 @@ func FuzzReadNPZ(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
+	fuzztest.Run(f, func(t *testing.T, data []byte) {
 		var s *Set
 		var err error
-		used := allocated(func() { s, err = parseNPZ(data) })
+		used := fuzztest.Allocated(func() { s, err = parseNPZ(data) })
 		limit := allocBase + 64*allocRatio*len(data)
 		if s != nil {
 			limit += 4 * len(s.Y)
@@ -112,10 +104,10 @@ func FuzzNPYHeader(f *testing.F) {
 	} {
 		f.Add([]byte(head), []byte{1, 2, 3, 4, 5, 6, 7, 8})
 	}
-	f.Fuzz(func(t *testing.T, head, body []byte) {
+	fuzztest.Run(f, func(t *testing.T, head, body []byte) {
 		raw := append(npyBytes(2, string(head), nil, nil), body...)
 		var err error
-		used := allocated(func() {
+		used := fuzztest.Allocated(func() {
 			var a *npyArray
 			if a, err = openNPY(bytes.NewReader(raw), "fuzz"); err != nil {
 				return
@@ -174,12 +166,12 @@ func deflatedNPZ(stream []byte, size uint64) []byte {
 // A header of a few bytes may promise 2³⁰ elements; it gets nothing for it.
 func TestLyingHeadersAllocateLittle(t *testing.T) {
 	idx := append([]byte{0, 0, 8, 1, 0x40, 0, 0, 0}, make([]byte, 92)...)
-	if used := allocated(func() { ReadIDX(bytes.NewReader(idx), "lie") }); used > allocBase {
+	if used := fuzztest.Allocated(func() { ReadIDX(bytes.NewReader(idx), "lie") }); used > allocBase {
 		t.Errorf("IDX of %d bytes allocates %d", len(idx), used)
 	}
 	npz := buildNPZ(member{key: "x", descr: "<f4", shape: "(1073741824, 1)", data: []float32{1}},
 		member{key: "y", descr: "<i8", shape: "(1,)", data: []int64{0}})
-	if used := allocated(func() { parseNPZ(npz) }); used > allocBase {
+	if used := fuzztest.Allocated(func() { parseNPZ(npz) }); used > allocBase {
 		t.Errorf("npz of %d bytes allocates %d", len(npz), used)
 	}
 	// Sizes that agree with each other, and a deflate stream that does not keep to them.
@@ -192,13 +184,13 @@ func TestLyingHeadersAllocateLittle(t *testing.T) {
 		b.Write(bytes.Repeat([]byte{7}, 400<<10)) // 7: an invalid block
 		lie := deflatedNPZ(b.Bytes(), uint64(len(head)+400_000_000))
 		var err error
-		if used := allocated(func() { _, err = parseNPZ(lie) }); used > 16<<20 {
+		if used := fuzztest.Allocated(func() { _, err = parseNPZ(lie) }); used > 16<<20 {
 			t.Errorf("npz of %d bytes allocates %d", len(lie), used)
 		}
 		wantError(t, err, ErrMalformed, "damaged compressed data")
 	}
 	packed := gzipped(make([]byte, 64<<20)) // zeros are no IDX file: nothing is unpacked for it
-	if used := allocated(func() { ReadIDX(bytes.NewReader(packed), "bomb") }); used > allocBase {
+	if used := fuzztest.Allocated(func() { ReadIDX(bytes.NewReader(packed), "bomb") }); used > allocBase {
 		t.Errorf("gzip of %d bytes allocates %d", len(packed), used)
 	}
 }

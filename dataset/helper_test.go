@@ -3,8 +3,7 @@ package dataset
 import (
 	"context"
 	"errors"
-	"os"
-	"slices"
+	"sobolev/internal/needs"
 	"strings"
 	"testing"
 )
@@ -14,8 +13,8 @@ import (
 func loadOrSkip(t *testing.T, r Request) (train, test *Set) {
 	t.Helper()
 	train, test, err := Load(context.Background(), r)
-	if errors.Is(err, ErrMissing) && !slices.Contains(strings.Split(os.Getenv("SOBOLEV_REQUIRE"), ","), r.Name) {
-		t.Skipf("needs %s: %v", r.Name, err)
+	if errors.Is(err, ErrMissing) {
+		needs.Missing(t, r.Name, err)
 	}
 	if err != nil {
 		t.Fatal(err)

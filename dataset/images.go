@@ -27,10 +27,12 @@ type imageSource struct {
 	shape       []int // channels, height, width
 	classes     []string
 	train, test images
+	trainOnly   bool // there is no test set
 	source      Source
 }
 
-// load draws the request's training and test sets.
+// load draws the request's training and test sets; test is nil where the source has
+// none.
 func (src imageSource) load(ctx context.Context, r Request) (train, test *Set, err error) {
 	p, err := r.Preprocessing.resolve(1./255, src.shape)
 	if err != nil {
@@ -43,10 +45,11 @@ func (src imageSource) load(ctx context.Context, r Request) (train, test *Set, e
 	if train, err = src.subset(ctx, src.train, r.rule(trainPart, classes), p); err != nil {
 		return nil, nil, err
 	}
-	if test, err = src.subset(ctx, src.test, r.rule(testPart, classes), p); err != nil {
-		return nil, nil, err
+	if src.trainOnly {
+		return train, nil, nil
 	}
-	return train, test, nil
+	test, err = src.subset(ctx, src.test, r.rule(testPart, classes), p)
+	return train, test, err
 }
 
 func (src imageSource) className(label int) string { return src.classes[label] }

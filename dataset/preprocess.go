@@ -131,6 +131,24 @@ func (p Preprocessing) at(x float64, ch int) float64 {
 	return x
 }
 
+// Raw returns the raw value of channel ch that p maps to x; p is what a Set has, with
+// its defaults filled in.
+func (p Preprocessing) Raw(x float64, ch int) float64 {
+	if len(p.Std) > 0 {
+		x *= p.Std[min(ch, len(p.Std)-1)]
+	}
+	if len(p.Mean) > 0 {
+		x += p.Mean[min(ch, len(p.Mean)-1)]
+	}
+	return x / p.Scale
+}
+
+// OfBytes reports whether a resolved p divides by 255, as it is done to bytes.
+func (p Preprocessing) OfBytes() bool {
+	divisor, whole := wholeInverse(p.Scale)
+	return whole && divisor == 255
+}
+
 // identity reports whether a resolved p changes nothing.
 func (p Preprocessing) identity() bool {
 	return p.Scale == 1 && len(p.Mean) == 0 && len(p.Std) == 0

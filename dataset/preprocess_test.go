@@ -83,3 +83,21 @@ func TestPreprocessingRefusals(t *testing.T) {
 		}
 	}
 }
+
+// Raw undoes what at does, and bytes are known by their divisor.
+func TestRawUndoesPreprocessing(t *testing.T) {
+	for _, p := range []Preprocessing{
+		{Scale: 1. / 255}, {Scale: 1}, {Scale: 0.3, Mean: []float64{0.1, 0.2, 0.7}}, {Scale: -2, Mean: []float64{4}, Std: []float64{0.5, 3, 7}},
+	} {
+		for ch := range 3 {
+			for _, x := range []float64{-3, 0, 17, 255} {
+				if got := p.Raw(p.at(x, ch), ch); !(math.Abs(got-x) <= 1e-12*255) {
+					t.Errorf("%+v: %v in channel %d comes back as %v", p, x, ch, got)
+				}
+			}
+		}
+		if p.OfBytes() != (p.Scale == 1./255) {
+			t.Errorf("%+v divides bytes: %v", p, p.OfBytes())
+		}
+	}
+}

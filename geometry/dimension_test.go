@@ -124,9 +124,6 @@ func TestDimensionOfCubesAndSpheres(t *testing.T) {
 
 // The intervals cover D in 95% of repetitions when the ratios are independent.
 func TestDimensionIntervals(t *testing.T) {
-	if testing.Short() {
-		t.Skip("many repetitions")
-	}
 	const repetitions, d = 1000, 3.5
 	random := generator(1)
 	covered := map[string]int{}
@@ -180,9 +177,6 @@ func TestTwoNNIntervalOfManyPoints(t *testing.T) {
 // On real neighbours, which share ratios, the intervals still cover. Without the
 // inflation it would be 78 to 90%.
 func TestDimensionIntervalsOfPoints(t *testing.T) {
-	if testing.Short() {
-		t.Skip("many repetitions")
-	}
 	const repetitions = 200
 	covered := map[string]int{}
 	for seed := range uint64(repetitions) {

@@ -68,9 +68,6 @@ func TestCoverRateOnCubesAndTori(t *testing.T) {
 // subsets share points and all levels share the test points; an interval from the
 // residuals of the line would not know.
 func TestCoverRateInterval(t *testing.T) {
-	if testing.Short() {
-		t.Skip("many repetitions")
-	}
 	const repetitions = 200
 	covered := 0
 	for seed := range uint64(repetitions) {

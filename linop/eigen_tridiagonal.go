@@ -44,11 +44,12 @@ type tridiagonal struct {
 }
 
 func newTridiagonal(n int, a []float64, scale float64) *tridiagonal {
+	panel := min(panelRows, n)
 	t := &tridiagonal{
 		n: n, a: make([]float64, n*n), tau: make([]float64, n-1),
 		diagonal: make([]float64, n), off: make([]float64, n-1),
-		w:       make([]float64, panelRows*n),
-		columns: make([]float64, 2*panelRows*n), rows: make([]float64, 2*panelRows*n),
+		w:       make([]float64, panel*n),
+		columns: make([]float64, 2*panel*n), rows: make([]float64, 2*panel*n),
 	}
 	for i := range n {
 		for j := i; j < n; j++ {

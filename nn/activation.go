@@ -35,55 +35,56 @@ func ParseActivation(name string) (Activation, error) {
 	return 0, fmt.Errorf("activation %q is not known; one of %q", name, activationNames)
 }
 
-// apply sets y = a(z), element by element. ReLU never comes here: it is part of
-// the product before it.
-func apply[T kernel.Float](a Activation, y, z []T) {
+// Value returns a(z).
+func (a Activation) Value(z float64) float64 {
 	switch a {
+	case ReLU:
+		return max(z, 0)
 	case Tanh:
-		for i, v := range z {
-			y[i] = T(math.Tanh(float64(v)))
-		}
+		return math.Tanh(z)
 	case GELU:
-		for i, v := range z {
-			y[i] = T(float64(v) * normalCDF(float64(v)))
-		}
+		return z * normalCDF(z)
 	case Softplus:
-		for i, v := range z {
-			y[i] = T(softplus(float64(v)))
-		}
+		return softplus(z)
 	case Sigmoid:
-		for i, v := range z {
-			y[i] = T(sigmoid(float64(v)))
+		return sigmoid(z)
+	}
+	return z
+}
+
+// Derivative returns a′(z).
+func (a Activation) Derivative(z float64) float64 {
+	switch a {
+	case ReLU:
+		if z <= 0 {
+			return 0
 		}
-	default:
-		panic("nn: apply: not a smooth activation")
+	case Tanh:
+		t := math.Tanh(z)
+		return 1 - t*t
+	case GELU:
+		return normalCDF(z) + z*math.Exp(-z*z/2)/math.Sqrt(2*math.Pi)
+	case Softplus:
+		return sigmoid(z)
+	case Sigmoid:
+		s := sigmoid(z)
+		return s * (1 - s)
+	}
+	return 1
+}
+
+// apply sets y = a(z) of a smooth activation, element by element. ReLU never comes
+// here: it is part of the product before it.
+func apply[T kernel.Float](a Activation, y, z []T) {
+	for i, v := range z {
+		y[i] = T(a.Value(float64(v)))
 	}
 }
 
-// applyDerivative multiplies dy by a'(z), element by element.
+// applyDerivative multiplies dy by a'(z) of a smooth activation, element by element.
 func applyDerivative[T kernel.Float](a Activation, dy, z []T) {
-	switch a {
-	case Tanh:
-		for i, v := range z {
-			t := math.Tanh(float64(v))
-			dy[i] *= T(1 - t*t)
-		}
-	case GELU:
-		for i, v := range z {
-			x := float64(v)
-			dy[i] *= T(normalCDF(x) + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi))
-		}
-	case Softplus:
-		for i, v := range z {
-			dy[i] *= T(sigmoid(float64(v)))
-		}
-	case Sigmoid:
-		for i, v := range z {
-			s := sigmoid(float64(v))
-			dy[i] *= T(s * (1 - s))
-		}
-	default:
-		panic("nn: applyDerivative: not a smooth activation")
+	for i, v := range z {
+		dy[i] *= T(a.Derivative(float64(v)))
 	}
 }
 

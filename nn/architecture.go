@@ -29,7 +29,7 @@ type Layer struct {
 	// window of a pooling, whose windows lie side by side.
 	Kernel, Stride, Padding int
 	Activation              Activation
-	// NoBias leaves out a convolution's bias.
+	// NoBias leaves out the bias of a linear layer or a convolution.
 	NoBias bool
 	// Body is the inner part of a residual block, whose shortcut has Stride.
 	Body []Layer
@@ -199,8 +199,8 @@ func (a Architecture) inputShape() (shape, error) {
 
 // output returns the shape that the layer makes of s.
 func (l Layer) output(s shape) (shape, error) {
-	if l.NoBias && l.Kind != ConvLayer {
-		return s, fmt.Errorf("only a convolution can be without a bias")
+	if l.NoBias && l.Kind != LinearLayer && l.Kind != ConvLayer {
+		return s, fmt.Errorf("only a linear layer or a convolution can be without a bias")
 	}
 	image := s.h > 0
 	switch l.Kind {

@@ -60,7 +60,7 @@ func (n *Network[T]) build(prefix string, layers []Layer, first int, input place
 		}
 		switch l.Kind {
 		case LinearLayer:
-			n.addLayer(newDense[T](label, from.shape.c, l.Out, act))
+			n.addLayer(newDense[T](label, from.shape.c, l, act))
 		case ConvLayer:
 			n.addLayer(newConv[T](label, from, l, act))
 		case BatchNormLayer:

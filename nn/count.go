@@ -20,7 +20,7 @@ func countParameters(layers []Layer, shapes []shape) float64 {
 		}
 		switch l.Kind {
 		case LinearLayer:
-			w += out * (in + 1)
+			w += out * (in + bias)
 		case ConvLayer:
 			w += out * (in*float64(l.Kernel)*float64(l.Kernel) + bias)
 		case BatchNormLayer:

@@ -33,7 +33,8 @@ func (n *Network[T]) check(data Data[T]) error {
 func (d Data[T]) input(i, width int) []T  { return d.X[i*width : (i+1)*width] }
 func (d Data[T]) target(i, width int) []T { return d.Y[i*width : (i+1)*width] }
 
-// Fit says how well a network meets the targets of n samples, with r_i = f(x_i) − y_i.
+// Fit says how well a network meets the targets of n samples, with r_i = f(x_i) − y_i
+// or, for CrossEntropy, p(x_i) − y_i.
 type Fit struct {
 	Loss         float64 // in the loss that was asked for
 	RelativeLoss float64 // Σ‖r_i‖² / Σ‖y_i‖²; NaN where all targets are zero
@@ -50,12 +51,12 @@ const evaluationBlock = 64
 // Evaluator measures the fit of a network, reusing its memory between calls.
 type Evaluator[T kernel.Float] struct {
 	net *Network[T]
-	ws  *Workspace[T]
+	ws  []*Workspace[T] // one for every worker that there was so far
 }
 
 // NewEvaluator returns an evaluator of n's outputs.
 func (n *Network[T]) NewEvaluator() *Evaluator[T] {
-	return &Evaluator[T]{net: n, ws: n.NewWorkspace(evaluationBlock)}
+	return &Evaluator[T]{net: n, ws: []*Workspace[T]{n.NewWorkspace(evaluationBlock)}}
 }
 
 // Fit evaluates the network on data. Sums are in float64 and in sample order.
@@ -64,27 +65,49 @@ func (e *Evaluator[T]) Fit(data Data[T], loss Loss) (Fit, error) {
 	if err := n.check(data); err != nil {
 		return Fit{}, err
 	}
+	if err := n.checkLoss(data, loss); err != nil {
+		return Fit{}, err
+	}
 	c := n.Outputs()
-	var residuals, targets float64
+	var residuals, targets, entropies float64
 	var fit Fit
+	shares := make([]T, c) // p − y
 	right := 0
-	for from := 0; from < data.N; from += evaluationBlock {
-		rows := min(evaluationBlock, data.N-from)
-		n.forwardBlock(e.ws, data, from, rows)
-		for i := range rows {
-			f, y := n.Output(e.ws, i), data.target(from+i, c)
-			for j := range f {
-				r := float64(f[j]) - float64(y[j])
-				residuals += r * r
-				targets += float64(y[j]) * float64(y[j])
-				fit.MaxResidual = math.Max(fit.MaxResidual, math.Abs(r))
-			}
-			if argmax(f) == argmax(y) {
-				right++
+	lanes := n.lanes(data.N, evaluationBlock, math.MaxInt64)
+	for len(e.ws) < lanes {
+		e.ws = append(e.ws, n.NewWorkspace(evaluationBlock))
+	}
+	next := 0
+	eachWindow(lanes, data.N, evaluationBlock, func(lane, from, rows int) {
+		n.forwardBlock(e.ws[lane], data, from, rows)
+	}, func(rows []int) {
+		for lane, r := range rows {
+			for i := range r {
+				f, y := n.Output(e.ws[lane], i), data.target(next, c)
+				next++
+				if !loss.Squared() {
+					entropies += crossEntropy(f, y)
+					residual(loss, shares, f, y)
+				}
+				for j := range f {
+					r := float64(f[j]) - float64(y[j])
+					if !loss.Squared() {
+						r = float64(shares[j])
+					}
+					residuals += r * r
+					targets += float64(y[j]) * float64(y[j])
+					fit.MaxResidual = math.Max(fit.MaxResidual, math.Abs(r))
+				}
+				if argmax(f) == argmax(y) {
+					right++
+				}
 			}
 		}
-	}
+	})
 	fit.Loss = residuals * loss.Scale(c) / 2 / float64(data.N)
+	if !loss.Squared() {
+		fit.Loss = entropies / float64(data.N)
+	}
 	fit.RelativeLoss = residuals / targets
 	if targets == 0 {
 		fit.RelativeLoss = math.NaN()

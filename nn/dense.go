@@ -6,13 +6,14 @@ import "sobolev/internal/kernel"
 type dense[T kernel.Float] struct {
 	label string
 	denseAffine[T]
-	act Activation
+	act    Activation
+	noBias bool
 }
 
-func newDense[T kernel.Float](label string, in, out int, act Activation) *dense[T] {
-	return &dense[T]{label: label, act: act, denseAffine: denseAffine[T]{
-		weights: kernel.NewWeights[T](out, in),
-		bias:    make([]T, kernel.Stride[T](out)),
+func newDense[T kernel.Float](label string, in int, l Layer, act Activation) *dense[T] {
+	return &dense[T]{label: label, act: act, noBias: l.NoBias, denseAffine: denseAffine[T]{
+		weights: kernel.NewWeights[T](l.Out, in),
+		bias:    make([]T, kernel.Stride[T](l.Out)),
 	}}
 }
 
@@ -21,9 +22,15 @@ func (d *dense[T]) activation() Activation { return d.act }
 func (d *dense[T]) in() place              { return vector[T](d.weights.In) }
 func (d *dense[T]) out() place             { return vector[T](d.weights.Out) }
 func (d *dense[T]) weightShape() []int     { return []int{d.weights.Out, d.weights.In} }
-func (d *dense[T]) biases() int            { return d.weights.Out }
 func (d *dense[T]) fan() (in, out int)     { return d.weights.In, d.weights.Out }
 func (d *dense[T]) affine() affine[T]      { return &d.denseAffine }
+
+func (d *dense[T]) biases() int {
+	if d.noBias {
+		return 0
+	}
+	return d.weights.Out
+}
 
 func (d *dense[T]) newState(capacity int) *state[T] {
 	return &state[T]{pre: preActivations[T](d.act, capacity*d.out().value)}
@@ -59,17 +66,23 @@ func (d *dense[T]) backwardAlong(v affine[T], _ *state[T], dx, dy, gate []T, bat
 
 func (d *dense[T]) update(a affine[T], _ *state[T], alpha T, dy, x []T, batch int) {
 	to := a.(*denseAffine[T])
-	to.weights.Update(alpha, dy, x, to.bias, batch)
+	bias := to.bias
+	if d.noBias {
+		bias = nil
+	}
+	to.weights.Update(alpha, dy, x, bias, batch)
 }
 
 // sums uses that the gradient of one sample is the outer product of delta and
 // input: Σ_{o,l} (δ_o x_l)^{2k} = Σ_o δ_o^{2k} · Σ_l x_l^{2k}.
 func (d *dense[T]) sums(_ *state[T], out *layerSums, dy, x []T, i int) {
-	kernel.EvenPowerSums(out.bias, row(dy, i, d.weights.Out))
+	kernel.EvenPowerSums(out.delta, row(dy, i, d.weights.Out))
 	kernel.EvenPowerSums(out.weight, row(x, i, d.weights.In))
-	for k, b := range out.bias {
-		out.weight[k] *= b
-		out.delta[k] = b
+	for k, delta := range out.delta {
+		out.weight[k] *= delta
+	}
+	if !d.noBias {
+		copy(out.bias, out.delta)
 	}
 }
 
@@ -80,7 +93,7 @@ func row[T kernel.Float](buffer []T, i, width int) []T {
 }
 
 // denseAffine is W and b in the kernels' layout; b has Stride(out) elements, zero
-// beyond out.
+// beyond out, and everywhere in a layer without a bias.
 type denseAffine[T kernel.Float] struct {
 	weights *kernel.Weights[T]
 	bias    []T

@@ -80,6 +80,25 @@ func (n *Network[T]) AddGradient(g *Gradient[T], ws *Workspace[T], loss Loss, y 
 	return value
 }
 
+// AddGradients is AddGradient for one batch after the other, each in a workspace of
+// its own: the passes run at once, and so do the layers' sums, in which the batches
+// come in their order. y(k, i) is the target of row i of batch k, of the given number
+// of rows; losses gets the losses. It is not for batch normalisations that train.
+func (n *Network[T]) AddGradients(losses []float64, g *Gradient[T], ws []*Workspace[T], loss Loss, y func(k, i int) []T, batch int) {
+	each(len(ws), len(ws), func(_, k int) {
+		n.forwardTraining(ws[k], batch)
+		losses[k] = n.lossGradient(ws[k], loss, func(i int) []T { return y(k, i) }, batch)
+		n.eachGradient(ws[k], batch, func(int, trainable[T], *state[T], []T, []T) {})
+	})
+	each(len(ws), len(n.training()), func(_, layer int) {
+		j := n.frozen + layer
+		l := n.stageOf[j]
+		for _, w := range ws {
+			n.layers[j].update(g.parts[j], w.state[l], 1, w.delta[l], w.value[l], batch)
+		}
+	})
+}
+
 // Add computes W += a·g for the layers that train.
 func (n *Network[T]) Add(a T, g *Gradient[T]) {
 	for j, l := range n.training() {

@@ -102,7 +102,7 @@ func BenchmarkGram(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			net, data := benchmarkNetwork(b, c.arch, c.n)
 			measureShare(b, gramFlops(net, c.n), func() {
-				if _, err := net.Gram(data, nil, 2<<30); err != nil {
+				if _, err := net.Gram(data, MSE, nil, 2<<30); err != nil {
 					b.Fatal(err)
 				}
 			})

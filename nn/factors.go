@@ -155,7 +155,8 @@ func (f *layerFactors[T]) allocate(samples, c int) {
 	f.gradients = make([]T, samples*c*f.size)
 }
 
-// factorMeter computes the factors of blocks of samples for some layers.
+// factorMeter computes the factors of blocks of samples for some layers: those of
+// the rows of R J.
 type factorMeter[T kernel.Float] struct {
 	meter  *gradientMeter[T]
 	layers []int // indices among all layers
@@ -165,7 +166,7 @@ type factorMeter[T kernel.Float] struct {
 	delta []T
 }
 
-func newFactorMeter[T kernel.Float](n *Network[T], layers []int, block int) *factorMeter[T] {
+func newFactorMeter[T kernel.Float](n *Network[T], loss Loss, layers []int, block int) *factorMeter[T] {
 	m := &factorMeter[T]{meter: newGradientMeter(n, block, 0), layers: layers, block: block}
 	widest := 0
 	for _, j := range layers {
@@ -174,6 +175,7 @@ func newFactorMeter[T kernel.Float](n *Network[T], layers []int, block int) *fac
 		widest = max(widest, delta)
 	}
 	m.delta = make([]T, widest)
+	m.meter.root = newLossRoot[T](loss, n.Outputs())
 	return m
 }
 

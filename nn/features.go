@@ -1,5 +1,12 @@
 package nn
 
+import (
+	"errors"
+	"slices"
+
+	"sobolev/internal/kernel"
+)
+
 // Features returns the number of elements of x, the input of the first layer that
 // trains: d, or with frozen layers the number of features that they make.
 func (n *Network[T]) Features() int { return n.stages[n.inputStage].in().shape.size() }
@@ -54,4 +61,49 @@ func (n *Network[T]) FirstConvolution() (input []int, conv Layer) {
 		}
 	}
 	return nil, Layer{}
+}
+
+// Head returns the layers that train as a network of its own, and data with the
+// features that frozen layers make as inputs: what is measured of the two is what
+// is measured of n and data. It fails where the features are in a layout that only
+// fused convolutions read.
+func (n *Network[T]) Head(data Data[T]) (*Network[T], Data[T], error) {
+	in := n.stages[n.inputStage].in()
+	if in.bordered {
+		return nil, Data[T]{}, errors.New("the first layer that trains is a convolution whose features are not images of their own here")
+	}
+	shapes, err := n.Architecture.shapes()
+	if err != nil {
+		return nil, Data[T]{}, err
+	}
+	// The first layer that trains is the first of its kind from Frozen on.
+	at := n.Architecture.Frozen + slices.IndexFunc(n.Architecture.Layers[n.Architecture.Frozen:], func(l Layer) bool {
+		return l.parameterLayers() > 0
+	})
+	arch := Architecture{Input: []int{shapes[at].c}, Layers: n.Architecture.Layers[at:]}
+	if s := shapes[at]; s.h > 0 {
+		arch.Input = []int{s.c, s.h, s.w}
+	}
+	head, err := New[T](arch)
+	if err != nil {
+		return nil, Data[T]{}, err
+	}
+	params := make([]T, n.ParameterCount())
+	n.CopyParameters(params)
+	head.SetParameters(params[len(params)-head.ParameterCount():])
+	var buffers [][]T
+	n.eachBuffer(func(_ string, v []T) { buffers = append(buffers, v) })
+	buffers = buffers[len(buffers)-2*len(head.norms):]
+	head.eachBuffer(func(_ string, v []T) { copy(v, buffers[0]); buffers = buffers[1:] })
+	features := Data[T]{N: data.N, Y: data.Y, Classification: data.Classification}
+	x := make([]T, kernel.Stride[T](in.shape.size()))
+	n.EachFeatures(data, func(_ int, sample []T) {
+		if s := in.shape; s.h > 0 {
+			kernel.ToCHW(x, sample, s.c, s.h, s.w, in.pixel, 1)
+		} else {
+			copy(x, sample)
+		}
+		features.X = append(features.X, x[:in.shape.size()]...)
+	})
+	return head, features, nil
 }

@@ -11,54 +11,6 @@ import (
 	"sobolev/internal/kernel"
 )
 
-// headOf returns the network above the frozen layers as one of its own, and the
-// data with the features as inputs; nil where the features are in a layout that
-// only kernel.ConvPool reads.
-func headOf(net *Network[float64], data Data[float64]) (*Network[float64], Data[float64]) {
-	first, in := net.inputStage, net.stages[net.inputStage].in()
-	if in.bordered {
-		return nil, data
-	}
-	shapes, err := net.Architecture.shapes()
-	if err != nil {
-		panic(err)
-	}
-	// The first layer that trains is the first of its kind from Frozen on.
-	at := net.Architecture.Frozen + slices.IndexFunc(net.Architecture.Layers[net.Architecture.Frozen:], func(l Layer) bool {
-		return l.parameterLayers() > 0
-	})
-	arch := Architecture{Input: []int{shapes[at].c}, Layers: net.Architecture.Layers[at:]}
-	if s := shapes[at]; s.h > 0 {
-		arch.Input = []int{s.c, s.h, s.w}
-	}
-	head, err := New[float64](arch)
-	if err != nil {
-		panic(err)
-	}
-	params := make([]float64, net.ParameterCount())
-	net.CopyParameters(params)
-	head.SetParameters(params[len(params)-head.ParameterCount():])
-	var buffers [][]float64
-	net.eachBuffer(func(_ string, v []float64) { buffers = append(buffers, v) })
-	buffers = buffers[len(buffers)-2*len(head.norms):]
-	head.eachBuffer(func(_ string, v []float64) { copy(v, buffers[0]); buffers = buffers[1:] })
-	ws, _ := setBatch(net, data)
-	net.Forward(ws, data.N)
-	features := Data[float64]{N: data.N, Y: data.Y}
-	for i := range data.N {
-		size := in.shape.size()
-		sample := ws.value[first][i*in.value : (i+1)*in.value]
-		x := make([]float64, kernel.Stride[float64](size))
-		if in.shape.h > 0 {
-			kernel.ToCHW(x, sample, in.shape.c, in.shape.h, in.shape.w, in.pixel, 1)
-		} else {
-			copy(x, sample)
-		}
-		features.X = append(features.X, x[:size]...)
-	}
-	return head, features
-}
-
 // With frozen layers everything that is measured and every step is that of the
 // network above them on its features, and the frozen parameters stay.
 func TestFrozenLayersMakeFeatures(t *testing.T) {
@@ -68,9 +20,9 @@ func TestFrozenLayersMakeFeatures(t *testing.T) {
 		if net.frozen == 0 {
 			return
 		}
-		head, features := headOf(net, data)
-		if head == nil {
-			return
+		head, features, err := net.Head(data)
+		if err != nil {
+			return // the layout of kernel.ConvPool
 		}
 		compared++
 		w := head.ParameterCount()

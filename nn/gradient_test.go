@@ -1,16 +1,25 @@
 package nn
 
 import (
+	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 	"sobolev/internal/kernel"
 )
+
+// manyCases says whether a property sees as many random cases as there are without a
+// flag. With fewer, as under an emulator, a kind of network may be missing by chance.
+func manyCases() bool {
+	n, err := strconv.Atoi(flag.Lookup("rapid.checks").Value.String())
+	return err != nil || n >= 100
+}
 
 // randomNetwork draws an architecture, parameters and data.
 func randomNetwork[T kernel.Float](seed uint64) (*Network[T], Data[T]) {
@@ -50,6 +59,9 @@ func randomArchitecture(rng *rand.Rand) Architecture {
 		hidden[i] = 1 + rng.IntN(40)
 	}
 	head := FNN(1+rng.IntN(40), hidden, 1+rng.IntN(4), activation())
+	for i := 0; i < len(head.Layers); i += 2 {
+		head.Layers[i].NoBias = rng.IntN(3) == 0
+	}
 	var body []Layer
 	switch rng.IntN(4) {
 	case 0:
@@ -150,7 +162,7 @@ func TestFusedBlocksAreTheirParts(t *testing.T) {
 			}
 		}
 	})
-	if fusedSeen == 0 {
+	if manyCases() && fusedSeen == 0 {
 		t.Error("no network had a fused block")
 	}
 }
@@ -220,7 +232,9 @@ func TestFitOfNaN(t *testing.T) {
 	net, data := randomNetwork[float32](1)
 	data.Classification = true
 	params := make([]float32, net.ParameterCount())
-	params[len(params)-1] = float32(math.NaN())
+	for i := range params {
+		params[i] = float32(math.NaN())
+	}
 	net.SetParameters(params)
 	fit, err := net.NewEvaluator().Fit(data, MSE)
 	if err != nil || !math.IsNaN(fit.Loss) || !math.IsNaN(fit.Accuracy) || !math.IsNaN(fit.RelativeLoss) {
@@ -245,7 +259,7 @@ func TestNewRefuses(t *testing.T) {
 		{Architecture{Input: image, Layers: []Layer{Linear(2)}}, "layer 0 (linear) on inputs of shape [2, 8, 8]: it needs vectors: put flatten"},
 		{Architecture{Input: []int{9}, Layers: []Layer{Conv(3, 3, 1, 1), Flatten(), Linear(2)}}, "layer 0 (conv) on inputs of shape [9]: it needs images"},
 		{Architecture{Input: image, Layers: []Layer{MaxPool(4), Conv(3, 5, 1, 1), Flatten(), Linear(2)}}, "layer 1 (conv) on inputs of shape [2, 2, 2]: the kernel of 5×5"},
-		{Architecture{Input: []int{9}, Layers: []Layer{{Kind: LinearLayer, Out: 2, NoBias: true}}}, "only a convolution"},
+		{Architecture{Input: []int{1, 3, 3}, Layers: []Layer{{Kind: FlattenLayer, NoBias: true}, Linear(2)}}, "only a linear layer or a convolution"},
 		{Architecture{Input: []int{9}, Layers: []Layer{BatchNorm(), Linear(2)}}, "layer 0 (batchnorm) on inputs of shape [9]: it needs images"},
 		{Architecture{Input: image, Layers: []Layer{Residual(2, Conv(2, 3, 1, 1)), Flatten(), Linear(2)}}, "layer 0 (residual) on inputs of shape [2, 8, 8]: the body makes [2, 8, 8]; the shortcut of stride 2 needs at least 2 channels on 4×4 pixels"},
 		{Architecture{Input: image, Layers: []Layer{Residual(1, Conv(1, 3, 1, 1)), Flatten(), Linear(2)}}, "at least 2 channels"},
@@ -301,6 +315,11 @@ func TestGradientSumsAreThoseOfExplicitGradients(t *testing.T) {
 		const orders = 4
 		err := net.EachGradientSums(data, orders, 1<<20, func(i, c int, s *GradientSums) {
 			grad := outputGradient(net, data, i, c)
+			// What is next to nothing beside other gradients is known to their rounding.
+			rounding := 0.0
+			for _, v := range grad {
+				rounding = math.Max(rounding, 1e-14*math.Abs(v))
+			}
 			for k := 1; k <= orders; k++ {
 				for l, layer := range net.training() {
 					for _, p := range net.Parameters() {
@@ -313,11 +332,13 @@ func TestGradientSumsAreThoseOfExplicitGradients(t *testing.T) {
 						default:
 							continue
 						}
-						want := 0.0
+						want, slack := 0.0, 0.0
 						for _, v := range grad[p.Offset : p.Offset+p.Size()] {
-							want += math.Pow(v, float64(2*k))
+							power := math.Pow(v, float64(2*k))
+							want += power
+							slack += math.Pow(math.Abs(v)+rounding, float64(2*k)) - power
 						}
-						if !(math.Abs(got-want) <= 1e-11*(want+1e-30)) {
+						if !(math.Abs(got-want) <= 1e-11*(want+1e-30)+slack) {
 							t.Fatalf("sample %d output %d order %d %s: %v, want %v", i, c, k, p.Name, got, want)
 						}
 					}

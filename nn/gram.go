@@ -6,9 +6,10 @@ import (
 	"sobolev/internal/kernel"
 )
 
-// Gram returns K = J Jᵀ, nc×nc row-major, with the Jacobian J of the outputs with
-// respect to the parameters that train: row i·c+o belongs to output o of sample i.
-// It has no factor of a loss. Products are formed in T and added up in float64.
+// Gram returns K = R J (R J)ᵀ, nc×nc row-major, with the Jacobian J of the outputs
+// with respect to the parameters that train: row i·c+o belongs to output o of
+// sample i. R is the root of the loss, the identity for squared errors; the factor
+// s is not in K. Products are formed in T and added up in float64.
 //
 // layers are indices among the layers that train, in the order of Moments.Layers,
 // whose share of K is wanted; nil means all of them. With the deltas and inputs of
@@ -22,8 +23,11 @@ import (
 // memory limits the bytes, those of K included; where they do not suffice for all
 // samples at once, blocks of them are computed several times. The result does not
 // depend on it.
-func (n *Network[T]) Gram(data Data[T], layers []int, memory int64) ([]float64, error) {
+func (n *Network[T]) Gram(data Data[T], loss Loss, layers []int, memory int64) ([]float64, error) {
 	if err := n.check(data); err != nil {
+		return nil, err
+	}
+	if err := n.checkLoss(data, loss); err != nil {
 		return nil, err
 	}
 	if err := n.perSample(); err != nil {
@@ -33,7 +37,7 @@ func (n *Network[T]) Gram(data Data[T], layers []int, memory int64) ([]float64, 
 	if err := g.cut(memory); err != nil {
 		return nil, err
 	}
-	meter := newFactorMeter(n, g.layers, g.meterRows())
+	meter := newFactorMeter(n, loss, g.layers, g.meterRows())
 	m := data.N * n.Outputs()
 	k := make([]float64, m*m)
 	rows, columns := g.factors(), g.factors()
@@ -67,10 +71,11 @@ type gramPass[T kernel.Float] struct {
 	net    *Network[T]
 	data   Data[T]
 	layers []int
-	block  int // samples in a block of rows or columns of K
+	block  int   // samples in a block of rows or columns of K
+	left   int64 // bytes for the scratch of more workers than one
 	// products of deltas or gradients, and of patches, of a strip of samples with a
 	// block of them.
-	deltas, patches []T
+	deltas, patches [][]T // of every worker
 }
 
 // stripRows is about the number of rows of a product that pass together: enough
@@ -102,6 +107,7 @@ func (g *gramPass[T]) cut(memory int64) error {
 		g.block = (g.data.N + blocks - 1) / blocks
 		need := 8*m*m + g.bytes()
 		if need <= memory {
+			g.left = memory - need
 			return nil
 		}
 		if g.block == 1 {
@@ -138,7 +144,9 @@ func (g *gramPass[T]) allocate(list []*layerFactors[T]) {
 		d, p := g.scratch(f)
 		deltas, patches = max(deltas, d), max(patches, p)
 	}
-	g.deltas, g.patches = make([]T, deltas), make([]T, patches)
+	for range g.net.lanes(g.block, 1, 1+g.left/(sizeOf[T]()*int64(deltas+patches))) {
+		g.deltas, g.patches = append(g.deltas, make([]T, deltas)), append(g.patches, make([]T, patches))
+	}
 }
 
 // add adds to k the products of the block of rows that begins with sample i and
@@ -148,29 +156,30 @@ func (g *gramPass[T]) add(k []float64, rows, columns []*layerFactors[T], i, j in
 	height, width := min(g.block, g.data.N-i), min(g.block, g.data.N-j)
 	for l, f := range rows {
 		step := g.strip(f)
-		for s := 0; s < height; s += step {
+		each(len(g.deltas), (height+step-1)/step, func(worker, strip int) {
+			s := strip * step
 			samples, across := min(step, height-s), width
 			if i == j {
 				across = s + samples
 			}
 			if f.positions == 0 {
-				g.addGradients(k, f, columns[l], i, j, s, samples, across)
+				g.addGradients(k, f, columns[l], g.deltas[worker], i, j, s, samples, across)
 			} else {
-				g.addFactors(k, f, columns[l], i, j, s, samples, across)
+				g.addFactors(k, f, columns[l], g.deltas[worker], g.patches[worker], i, j, s, samples, across)
 			}
-		}
+		})
 	}
 }
 
 // addGradients adds the products of the gradients of samples s … s+samples−1 of
 // the rows with those of the first across samples of the columns.
-func (g *gramPass[T]) addGradients(k []float64, rows, columns *layerFactors[T], i, j, s, samples, across int) {
+func (g *gramPass[T]) addGradients(k []float64, rows, columns *layerFactors[T], products []T, i, j, s, samples, across int) {
 	c, size := g.net.Outputs(), rows.size
 	width := across * c
-	kernel.Gemm(false, true, samples*c, width, size, 1, rows.gradients[s*c*size:], size, columns.gradients, size, 0, g.deltas, width)
+	kernel.Gemm(false, true, samples*c, width, size, 1, rows.gradients[s*c*size:], size, columns.gradients, size, 0, products, width)
 	for r := range samples * c {
 		to := g.row(k, i+s, r)[j*c:]
-		for q, v := range g.deltas[r*width : (r+1)*width] {
+		for q, v := range products[r*width : (r+1)*width] {
 			to[q] += float64(v)
 		}
 	}
@@ -184,22 +193,22 @@ func (g *gramPass[T]) row(k []float64, i, r int) []float64 {
 }
 
 // addFactors is addGradients by products of deltas and of patches.
-func (g *gramPass[T]) addFactors(k []float64, rows, columns *layerFactors[T], i, j, s, samples, across int) {
+func (g *gramPass[T]) addFactors(k []float64, rows, columns *layerFactors[T], deltaProducts, patchProducts []T, i, j, s, samples, across int) {
 	c, q := g.net.Outputs(), rows.positions
 	wide, narrow := across*c*q, across*q
 	o, p := rows.outputs, rows.inputs
-	kernel.Gemm(false, true, samples*c*q, wide, o, 1, rows.deltas[s*c*q*o:], o, columns.deltas, o, 0, g.deltas, wide)
-	kernel.Gemm(false, true, samples*q, narrow, p, 1, rows.patches[s*q*p:], p, columns.patches, p, 0, g.patches, narrow)
+	kernel.Gemm(false, true, samples*c*q, wide, o, 1, rows.deltas[s*c*q*o:], o, columns.deltas, o, 0, deltaProducts, wide)
+	kernel.Gemm(false, true, samples*q, narrow, p, 1, rows.patches[s*q*p:], p, columns.patches, p, 0, patchProducts, narrow)
 	if rows.bias {
-		for a := range g.patches[:samples*q*narrow] {
-			g.patches[a]++
+		for a := range patchProducts[:samples*q*narrow] {
+			patchProducts[a]++
 		}
 	}
 	for r := range samples * c {
 		to := g.row(k, i+s, r)[j*c : (j+across)*c]
 		for a := range q {
-			deltas := g.deltas[(r*q+a)*wide:][:wide]
-			patches := g.patches[(r/c*q+a)*narrow:][:narrow]
+			deltas := deltaProducts[(r*q+a)*wide:][:wide]
+			patches := patchProducts[(r/c*q+a)*narrow:][:narrow]
 			if q == 1 && c == 1 {
 				for b, v := range deltas {
 					to[b] += float64(v) * float64(patches[b])
@@ -216,12 +225,12 @@ func (g *gramPass[T]) addFactors(k []float64, rows, columns *layerFactors[T], i,
 	}
 }
 
-// GramBlocks returns the n diagonal blocks K_ii = J_i J_iᵀ of Gram, n×c×c
-// row-major, for any n: with H_i = J_iᵀ J_i, ‖H_i‖ is the largest eigenvalue of
+// GramBlocks returns the n diagonal blocks K_ii = R_i J_i (R_i J_i)ᵀ of Gram, n×c×c
+// row-major, for any n: with H_i = J_iᵀ R_iᵀR_i J_i, ‖H_i‖ is the largest eigenvalue of
 // K_ii, ‖H_i‖_F its Frobenius norm and Tr H_i its trace. layers is as in Gram.
 // memory limits the bytes; the result does not depend on it.
-func (n *Network[T]) GramBlocks(data Data[T], layers []int, memory int64) ([]float64, error) {
-	meter, factors, err := n.newBlockMeter(data, layers, memory, func(f *layerFactors[T]) int { return f.perSample(n.Outputs()) })
+func (n *Network[T]) GramBlocks(data Data[T], loss Loss, layers []int, memory int64) ([]float64, error) {
+	meter, factors, err := n.newBlockMeter(data, loss, layers, memory, func(f *layerFactors[T]) int { return f.perSample(n.Outputs()) })
 	if err != nil {
 		return nil, err
 	}
@@ -245,8 +254,11 @@ func (n *Network[T]) GramBlocks(data Data[T], layers []int, memory int64) ([]flo
 // newBlockMeter returns a meter for one block of samples at a time and the layers'
 // factors, not allocated. elements says how many elements a layer takes for every
 // sample. As for a Differential, the block does not depend on memory.
-func (n *Network[T]) newBlockMeter(data Data[T], layers []int, memory int64, elements func(*layerFactors[T]) int) (*factorMeter[T], []*layerFactors[T], error) {
+func (n *Network[T]) newBlockMeter(data Data[T], loss Loss, layers []int, memory int64, elements func(*layerFactors[T]) int) (*factorMeter[T], []*layerFactors[T], error) {
 	if err := n.check(data); err != nil {
+		return nil, nil, err
+	}
+	if err := n.checkLoss(data, loss); err != nil {
 		return nil, nil, err
 	}
 	if err := n.perSample(); err != nil {
@@ -265,7 +277,7 @@ func (n *Network[T]) newBlockMeter(data Data[T], layers []int, memory int64, ele
 	if need > memory {
 		return nil, nil, fmt.Errorf("products of per-sample gradients need %d bytes of memory; the limit is %d", need, memory)
 	}
-	return newFactorMeter(n, indices, block), factors, nil
+	return newFactorMeter(n, loss, indices, block), factors, nil
 }
 
 // addBlock adds the share of the layer in K_ii of sample i of the block.

@@ -46,13 +46,13 @@ func TestGramIsThatOfExplicitGradients(t *testing.T) {
 		net, data := randomNetwork[float64](seed)
 		j, c := jacobian(net, data), net.Outputs()
 		compare := func(layers []int, from, to int) {
-			k, err := net.Gram(data, layers, 1<<30)
+			k, err := net.Gram(data, MSE, layers, 1<<30)
 			if err != nil {
 				t.Fatal(err)
 			}
 			want := products(j, from, to)
 			closeTo(t, "K", k, want, 1e-12, 1e-20)
-			blocks, err := net.GramBlocks(data, layers, 1<<30)
+			blocks, err := net.GramBlocks(data, MSE, layers, 1<<30)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,7 +75,7 @@ func TestGramIsThatOfExplicitGradients(t *testing.T) {
 			}
 		}
 	})
-	if forms[true] == 0 || forms[false] == 0 {
+	if manyCases() && (forms[true] == 0 || forms[false] == 0) {
 		t.Errorf("layers with patches and with gradients: %v; need both", forms)
 	}
 }
@@ -85,7 +85,7 @@ func TestGramDoesNotDependOnMemory(t *testing.T) {
 	cut := 0
 	for seed := range uint64(24) {
 		net, data := randomNetwork[float64](seed)
-		want, err := net.Gram(data, nil, 1<<30)
+		want, err := net.Gram(data, MSE, nil, 1<<30)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +93,7 @@ func TestGramDoesNotDependOnMemory(t *testing.T) {
 		m := int64(data.N * net.Outputs())
 		least := 8*m*m + g.bytes()
 		for _, memory := range []int64{least, least * 4 / 3} {
-			got, err := net.Gram(data, nil, memory)
+			got, err := net.Gram(data, MSE, nil, memory)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,7 +104,7 @@ func TestGramDoesNotDependOnMemory(t *testing.T) {
 				cut++
 			}
 		}
-		if _, err := net.Gram(data, nil, least-1); err == nil {
+		if _, err := net.Gram(data, MSE, nil, least-1); err == nil {
 			t.Fatal("K without enough memory: no error")
 		}
 	}
@@ -124,7 +124,7 @@ func TestGramOfManySamples(t *testing.T) {
 	data := Data[float64]{N: 190, X: gaussian(rng, 190*7), Y: gaussian(rng, 190*3)}
 	j := jacobian(net, data)
 	want := products(j, 0, net.ParameterCount())
-	k, err := net.Gram(data, nil, 1<<30)
+	k, err := net.Gram(data, MSE, nil, 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestGramOfManySamples(t *testing.T) {
 	for _, v := range data.Y {
 		data32.Y = append(data32.Y, float32(v))
 	}
-	k32, err := net32.Gram(data32, nil, 1<<30)
+	k32, err := net32.Gram(data32, MSE, nil, 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,11 +160,18 @@ func TestCoordinateSums(t *testing.T) {
 		net, data := randomNetwork[float64](rapid.Uint64().Draw(t, "seed"))
 		const orders = 4
 		w, c := net.ParameterCount(), net.Outputs()
-		got, err := net.CoordinateSums(data, orders, 1<<30)
+		got, err := net.CoordinateSums(data, MSE, orders, 1<<30)
 		if err != nil {
 			t.Fatal(err)
 		}
-		j, want := jacobian(net, data), make([]float64, orders*w)
+		j, want, slack := jacobian(net, data), make([]float64, orders*w), make([]float64, orders*w)
+		// A gradient that is next to nothing beside others is known to their rounding.
+		rounding := 0.0
+		for _, row := range j {
+			for _, v := range row {
+				rounding = math.Max(rounding, 1e-14*math.Abs(v))
+			}
+		}
 		for i := range data.N {
 			for p := range w {
 				square := 0.0
@@ -172,12 +179,14 @@ func TestCoordinateSums(t *testing.T) {
 					square += row[p] * row[p]
 				}
 				for m := range orders {
-					want[m*w+p] += math.Pow(square, float64(m+1))
+					power := math.Pow(square, float64(m+1))
+					want[m*w+p] += power
+					slack[m*w+p] += math.Pow(math.Sqrt(square)+rounding, float64(2*m+2)) - power
 				}
 			}
 		}
 		for i, v := range want {
-			if !(math.Abs(got[i]-v) <= 1e-11*v+1e-300) {
+			if !(math.Abs(got[i]-v) <= 1e-11*v+slack[i]+1e-300) {
 				t.Fatalf("S_%d(%d) = %v, want %v (%+v)", i/w+1, i%w, got[i], v, net.Architecture)
 			}
 		}
@@ -186,20 +195,20 @@ func TestCoordinateSums(t *testing.T) {
 
 func TestGramRefuses(t *testing.T) {
 	net, data := smallResNet(t, 1)
-	if _, err := net.CoordinateSums(data, 0, 1<<30); err == nil {
+	if _, err := net.CoordinateSums(data, MSE, 0, 1<<30); err == nil {
 		t.Error("order 0: no error")
 	}
-	if _, err := net.CoordinateSums(data, 2, 1000); err == nil {
+	if _, err := net.CoordinateSums(data, MSE, 2, 1000); err == nil {
 		t.Error("coordinate sums without memory: no error")
 	}
-	if _, err := net.GramBlocks(data, nil, 1000); err == nil {
+	if _, err := net.GramBlocks(data, MSE, nil, 1000); err == nil {
 		t.Error("blocks without memory: no error")
 	}
 	net.UseBatchStatistics(true)
 	for _, f := range []func() error{
-		func() error { _, err := net.Gram(data, nil, 1<<30); return err },
-		func() error { _, err := net.GramBlocks(data, nil, 1<<30); return err },
-		func() error { _, err := net.CoordinateSums(data, 2, 1<<30); return err },
+		func() error { _, err := net.Gram(data, MSE, nil, 1<<30); return err },
+		func() error { _, err := net.GramBlocks(data, MSE, nil, 1<<30); return err },
+		func() error { _, err := net.CoordinateSums(data, MSE, 2, 1<<30); return err },
 	} {
 		if err := f(); !errors.Is(err, ErrBatchStatistics) {
 			t.Errorf("batch statistics: %v", err)

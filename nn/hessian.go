@@ -1,6 +1,10 @@
 package nn
 
-import "sobolev/internal/kernel"
+import (
+	"slices"
+
+	"sobolev/internal/kernel"
+)
 
 // Hessian computes dst = ∇²L v by the R-operator (Pearlmutter, 1994). With the
 // tangents ẋ_l, ż_l of a step along V and the deltas δ_l of the loss, the tangent of
@@ -8,34 +12,33 @@ import "sobolev/internal/kernel"
 //
 //	ζ_l = a′(z_l) (W_{l+1}ᵀ ζ_{l+1} + V_{l+1}ᵀ δ_{l+1}) + a″(z_l) ż_l W_{l+1}ᵀ δ_{l+1},
 //
-// ζ = (s/n) ḟ at the output, and the product is δ_l ẋ_lᵀ + ζ_l x_lᵀ for weights and
+// ζ = (s/n) RᵀR ḟ at the output, and the product is δ_l ẋ_lᵀ + ζ_l x_lᵀ for weights and
 // ζ_l for biases. a″ of ReLU is zero: the Hessian is that of the linear piece that
 // the parameters are in.
 func (d *Differential[T]) Hessian(dst, v []T) { d.secondOrder(dst, v, d.scale()) }
 
 // ResidualHessian computes dst = (∇²L − G) v with the Gauss–Newton matrix G: the
 // part (s/n) Σ_i Σ_o (f_o(x_i) − y_io) ∇²f_o(x_i), which vanishes at
-// interpolation. It is Hessian with ζ = 0 at the output, not a difference.
+// interpolation; the residual is p − y for CrossEntropy. It is Hessian with ζ = 0 at the output, not a difference.
 func (d *Differential[T]) ResidualHessian(dst, v []T) { d.secondOrder(dst, v, 0) }
 
-// secondOrder is the R-operator with ζ = outputs·ḟ at the output.
+// secondOrder is the R-operator with ζ = outputs·RᵀR ḟ at the output.
 func (d *Differential[T]) secondOrder(dst, v []T, outputs T) {
 	d.direction.Set(v)
 	d.begin()
-	d.eachBlock(func(from, rows, batch int) {
-		d.pass.forward(d.net, d.ws, d.direction, batch)
-		d.residuals(from, rows)
-		d.pass.deltas(d.net, d.ws, batch)
+	d.eachBlock(func(l *differentialLane[T], from, rows, batch int) {
+		l.pass.forward(d.net, l.ws, d.direction, batch)
+		if !l.deltas || l.pass.opens() {
+			d.residuals(l, from, rows)
+			l.pass.deltas(d.net, l.ws, batch)
+			l.deltas = true
+		}
 		last := len(d.net.stages) - 1
 		for i := range rows {
-			zeta := row(d.pass.adjoint[last], i, d.Outputs())
-			for o, f := range d.pass.output(d.net, i) {
-				zeta[o] = outputs * f
-			}
+			d.curve(l, row(l.pass.adjoint[last], i, d.Outputs()), i, outputs)
 		}
-		d.pass.adjoints(d.net, d.ws, d.direction, batch)
-		d.pass.accumulate(d.net, d.ws, d.sum, rows)
-	})
+		l.pass.adjoints(d.net, l.ws, d.direction, batch)
+	}, func(l *differentialLane[T], layer, rows int) { l.pass.accumulate(d.net, l.ws, d.sum, layer, rows) })
 	d.sum.CopyTo(dst)
 }
 
@@ -71,6 +74,11 @@ func newDirectionPass[T kernel.Float](n *Network[T], capacity int) *directionPas
 	p.scratch = make([]T, capacity*widest)
 	linkStates(n.stages, p.state)
 	return p
+}
+
+// opens says whether deltas leave something in opened.
+func (p *directionPass[T]) opens() bool {
+	return slices.ContainsFunc(p.opened, func(o []T) bool { return o != nil })
 }
 
 // forward computes the tangents of all stages from the direction v.
@@ -133,13 +141,11 @@ func (p *directionPass[T]) adjoints(n *Network[T], ws *Workspace[T], v *Gradient
 	}
 }
 
-// accumulate adds δ ẋᵀ + ζ xᵀ of every layer to g.
-func (p *directionPass[T]) accumulate(n *Network[T], ws *Workspace[T], g *Gradient[T], rows int) {
-	for j := n.frozen; j < len(n.layers); j++ {
-		l := n.stageOf[j]
-		if l > n.inputStage {
-			n.layers[j].updateTangent(g.parts[j], ws.state[l], p.state[l], 1, ws.delta[l], p.tangent[l], rows)
-		}
-		n.layers[j].update(g.parts[j], ws.state[l], 1, p.adjoint[l], ws.value[l], rows)
+// accumulate adds δ ẋᵀ + ζ xᵀ of layer j to g.
+func (p *directionPass[T]) accumulate(n *Network[T], ws *Workspace[T], g *Gradient[T], j, rows int) {
+	l := n.stageOf[j]
+	if l > n.inputStage {
+		n.layers[j].updateTangent(g.parts[j], ws.state[l], p.state[l], 1, ws.delta[l], p.tangent[l], rows)
 	}
+	n.layers[j].update(g.parts[j], ws.state[l], 1, p.adjoint[l], ws.value[l], rows)
 }

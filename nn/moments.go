@@ -59,8 +59,7 @@ func (s *GradientSums) Parameters(k int) float64 {
 }
 
 // EachGradientSums calls visit with the power sums of orders 1 … orders of every
-// sample and output; for each output the samples come in order. s is reused
-// between calls. memory limits the bytes of working
+// sample and output; for each output the samples come in order. s is reused. memory limits the bytes of working
 // memory; the result does not depend on it. Elements are computed in T, powers
 // and sums in float64.
 func (n *Network[T]) EachGradientSums(data Data[T], orders int, memory int64, visit func(i, c int, s *GradientSums)) error {
@@ -74,17 +73,34 @@ func (n *Network[T]) EachGradientSums(data Data[T], orders int, memory int64, vi
 	if err != nil {
 		return err
 	}
-	m := newGradientMeter(n, block, orders)
-	for from := 0; from < data.N; from += block {
-		rows := min(block, data.N-from)
+	lanes := n.lanes(data.N, block, memory/(n.transposedBytes()+int64(block)*n.workspaceBytes()))
+	meters, sums := make([]*gradientMeter[T], lanes), make([][]GradientSums, lanes)
+	for lane := range meters {
+		meters[lane] = newGradientMeter(n, block, orders)
+		for range block * n.Outputs() {
+			sums[lane] = append(sums[lane], newGradientSums(len(n.training()), orders))
+		}
+	}
+	next := 0
+	eachWindow(lanes, data.N, block, func(lane, from, rows int) {
+		m := meters[lane]
 		n.forwardBlock(m.ws, data, from, rows)
 		for c := range n.Outputs() {
 			m.backward(c, rows)
 			for i := range rows {
-				visit(from+i, c, m.sums(i))
+				m.sums(&sums[lane][c*block+i], i)
 			}
 		}
-	}
+	}, func(rows []int) {
+		for lane, r := range rows {
+			for c := range n.Outputs() {
+				for i := range r {
+					visit(next+i, c, &sums[lane][c*block+i])
+				}
+			}
+			next += r
+		}
+	})
 	return nil
 }
 
@@ -110,13 +126,13 @@ type gradientMeter[T kernel.Float] struct {
 	// deltas.
 	transposed []*kernel.Weights[T]
 	noBias     []T
-	out        GradientSums
+	root       *lossRoot[T] // nil where the gradients are those of the outputs
 	layer      layerSums
 }
 
 func newGradientMeter[T kernel.Float](n *Network[T], block, orders int) *gradientMeter[T] {
 	m := &gradientMeter[T]{
-		net: n, ws: n.NewWorkspace(block), out: newGradientSums(len(n.training()), orders),
+		net: n, ws: n.NewWorkspace(block),
 		layer:      layerSums{delta: make([]float64, orders)},
 		transposed: make([]*kernel.Weights[T], len(n.stages)),
 	}
@@ -160,10 +176,14 @@ func (n *Network[T]) transposedBytes() int64 {
 	return sizeOf[T]() * int64(all+2*largest)
 }
 
-// deltas computes the deltas of output c of the layers that train.
+// deltas computes the deltas of output c, or of row c of R, of the layers that
+// train.
 func (m *gradientMeter[T]) deltas(c, rows int) {
 	n, batch := m.net, wholeRows(rows)
 	n.unitDelta(m.ws, c, batch)
+	for i := 0; m.root != nil && i < rows; i++ {
+		m.root.transposedTimes(row(m.ws.delta[len(n.stages)-1], i, n.Outputs()), n.Output(m.ws, i))
+	}
 	for l := len(n.stages) - 1; l > n.inputStage; l-- {
 		m.backwardTo(l, batch)
 	}
@@ -210,28 +230,27 @@ func (m *gradientMeter[T]) inputGradient(dx []T, l, batch int) {
 	m.net.stages[l].backward(m.ws.state[l], dx, m.ws.delta[l], nil, batch)
 }
 
-// sums returns the power sums of row i for the output of the last backward.
-func (m *gradientMeter[T]) sums(i int) *GradientSums {
+// sums sets out to the power sums of row i for the output of the last backward.
+func (m *gradientMeter[T]) sums(out *GradientSums, i int) {
 	for j, layer := range m.net.training() {
 		l := m.net.stageOf[m.net.frozen+j]
-		m.layer.weight, m.layer.bias = m.out.Weight[j], m.out.Bias[j]
+		m.layer.weight, m.layer.bias = out.Weight[j], out.Bias[j]
 		clear(m.layer.weight)
 		clear(m.layer.bias)
 		clear(m.layer.delta)
 		layer.sums(m.ws.state[l], &m.layer, m.ws.delta[l], m.ws.value[l], i)
 		if j == 0 {
-			copy(m.out.Delta, m.layer.delta)
+			copy(out.Delta, m.layer.delta)
 		}
 	}
 	size := m.net.stages[m.net.inputStage].in().gradient
-	clear(m.out.Input)
-	kernel.EvenPowerSums(m.out.Input, m.ws.inputGradient[i*size:(i+1)*size])
+	clear(out.Input)
+	kernel.EvenPowerSums(out.Input, m.ws.inputGradient[i*size:(i+1)*size])
 	if m.net.frozen > 0 {
 		size := m.net.stages[0].in().gradient
-		clear(m.out.Image)
-		kernel.EvenPowerSums(m.out.Image, m.ws.imageGradient[i*size:(i+1)*size])
+		clear(out.Image)
+		kernel.EvenPowerSums(out.Image, m.ws.imageGradient[i*size:(i+1)*size])
 	}
-	return &m.out
 }
 
 // Moments holds the moments of order 2k of the gradients of all outputs c at all
@@ -268,6 +287,12 @@ func (m Moments) Root(sum float64) float64 { return math.Pow(sum, 1/float64(2*m.
 // GradientMoments measures the moments of the given orders. memory limits the
 // bytes of working memory; the result does not depend on it.
 func (n *Network[T]) GradientMoments(data Data[T], orders []int, memory int64) ([]Moments, error) {
+	return n.EachGradientMoments(data, orders, memory, func(int, int, *GradientSums) {})
+}
+
+// EachGradientMoments is GradientMoments that calls visit as EachGradientSums does: one
+// pass for both.
+func (n *Network[T]) EachGradientMoments(data Data[T], orders []int, memory int64, visit func(i, c int, s *GradientSums)) ([]Moments, error) {
 	if len(orders) == 0 {
 		return nil, nil
 	}
@@ -281,7 +306,10 @@ func (n *Network[T]) GradientMoments(data Data[T], orders []int, memory int64) (
 	for c := range perOutput {
 		perOutput[c] = newGradientSums(len(n.training()), highest)
 	}
-	err := n.EachGradientSums(data, highest, memory, func(_, c int, s *GradientSums) { perOutput[c].add(s) })
+	err := n.EachGradientSums(data, highest, memory, func(i, c int, s *GradientSums) {
+		perOutput[c].add(s)
+		visit(i, c, s)
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,12 @@ type Network[T kernel.Float] struct {
 	inputStage                    int
 	norms                         []int // indices of batch normalisations among the stages
 	batchStatistics, holdAverages bool
+
+	// Workers is the number of goroutines that share what passes over a whole data
+	// set do: Fit, moments, Gram matrices, products with derivatives, the gradient of
+	// all samples. Their results are the same to the last bit for any number; each
+	// worker needs memory of its own. 0 is 1.
+	Workers int
 }
 
 // Inputs returns d.

@@ -49,6 +49,9 @@ func (n *Network[T]) workspaceBytes() int64 {
 	return size
 }
 
+// BatchBytes returns about the memory of a workspace for that many samples.
+func (n *Network[T]) BatchBytes(samples int) int64 { return n.workspaceBytes() * int64(samples) }
+
 func sizeOf[T kernel.Float]() int64 {
 	var element T
 	return int64(unsafe.Sizeof(element))
@@ -127,9 +130,12 @@ func (n *Network[T]) throughSmooth(ws *Workspace[T], l, batch int) {
 }
 
 // lossGradient sets the last delta to the gradient of the batch loss with
-// respect to the outputs, and returns the batch loss; y(i) is the target of
-// row i.
+// respect to the outputs, and returns the batch loss, which is a squared error;
+// y(i) is the target of row i.
 func (n *Network[T]) lossGradient(ws *Workspace[T], loss Loss, y func(i int) []T, batch int) float64 {
+	if !loss.Squared() {
+		panic("nn: networks train with squared errors")
+	}
 	last := len(n.stages) - 1
 	scale := loss.Scale(n.Outputs()) / float64(batch)
 	var squares float64

@@ -6,28 +6,36 @@ import "sobolev/internal/kernel"
 // parameters and running averages copied exactly. Its convolutions are stages of
 // their own, since kernel.ConvPool has assembly for float32 alone: that makes
 // products with derivatives up to twice as fast.
-func Float64[T kernel.Float](n *Network[T]) *Network[float64] {
-	to, err := newNetwork[float64](n.Architecture, false)
+func Float64[T kernel.Float](n *Network[T]) *Network[float64] { return convert[float64](n) }
+
+// Float32 returns n in float32, with parameters and running averages rounded: for
+// products with derivatives of which few digits are asked.
+func Float32[T kernel.Float](n *Network[T]) *Network[float32] { return convert[float32](n) }
+
+func convert[To, From kernel.Float](n *Network[From]) *Network[To] {
+	to, err := newNetwork[To](n.Architecture, false)
 	if err != nil {
-		panic("nn: Float64: the architecture of a network is not valid")
+		panic("nn: the architecture of a network is not valid")
 	}
-	flat := make([]T, n.ParameterCount())
+	flat := make([]From, n.ParameterCount())
 	n.CopyParameters(flat)
-	to.SetParameters(widen(flat))
-	var buffers [][]float64
-	n.eachBuffer(func(_ string, v []T) { buffers = append(buffers, widen(v)) })
-	to.eachBuffer(func(_ string, v []float64) {
+	to.SetParameters(Convert[To](flat))
+	var buffers [][]To
+	n.eachBuffer(func(_ string, v []From) { buffers = append(buffers, Convert[To](v)) })
+	to.eachBuffer(func(_ string, v []To) {
 		copy(v, buffers[0])
 		buffers = buffers[1:]
 	})
 	to.UseBatchStatistics(n.batchStatistics)
+	to.Workers = n.Workers
 	return to
 }
 
-func widen[T kernel.Float](v []T) []float64 {
-	to := make([]float64, len(v))
+// Convert returns v in another precision.
+func Convert[To, From kernel.Float](v []From) []To {
+	to := make([]To, len(v))
 	for i, x := range v {
-		to[i] = float64(x)
+		to[i] = To(x)
 	}
 	return to
 }

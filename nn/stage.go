@@ -113,6 +113,6 @@ func (s *state[T]) bytes() int64 {
 type layerSums struct {
 	weight, bias []float64
 	// delta sums over all pre-activations: for a layer without shared weights it
-	// is bias, for a convolution every position counts by itself.
+	// is that of a bias, for a convolution every position counts by itself.
 	delta []float64
 }

@@ -122,8 +122,14 @@ func (t *Trainer[T]) addFullGradient() float64 {
 		loss = share * t.addBlock(0, short)
 		t.gradient.Scale(T(share))
 	}
-	for from := n % full; from < n; from += full {
+	for from := n % full; from < n; {
+		if count := min(len(t.lanes), (n-from)/full); count > 1 {
+			loss = t.addBlocks(loss, from, full, count)
+			from += count * full
+			continue
+		}
 		loss += t.addBlock(from, full)
+		from += full
 	}
 	share := float64(full) / float64(n)
 	t.gradient.Scale(T(share))
@@ -137,6 +143,26 @@ func (t *Trainer[T]) addBlock(from, size int) float64 {
 	}
 	t.load()
 	return t.addBatchGradient(t.gradient)
+}
+
+// addBlocks is addBlock for several blocks at once, with the same bits: it returns
+// loss with the blocks' added.
+func (t *Trainer[T]) addBlocks(loss float64, from, size, count int) float64 {
+	d, c, losses := t.Network.Inputs(), t.Network.Outputs(), make([]float64, count)
+	for k, ws := range t.lanes[:count] {
+		for i := range size {
+			sample := from + k*size + i
+			t.Network.SetInput(ws, i, t.data.X[sample*d:(sample+1)*d])
+		}
+	}
+	t.Network.AddGradients(losses, t.gradient, t.lanes[:count], t.Config.Loss, func(k, i int) []T {
+		sample := from + k*size + i
+		return t.data.Y[sample*c : (sample+1)*c]
+	}, size)
+	for _, l := range losses {
+		loss += l
+	}
+	return loss
 }
 
 // ascend moves the parameters by ρ g/‖g‖₂ for SAM, where g is t.gradient, and

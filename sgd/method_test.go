@@ -562,3 +562,43 @@ func TestMethodNames(t *testing.T) {
 		t.Error("no error for adam")
 	}
 }
+
+// Gradient descent takes the same steps with any number of workers.
+func TestGradientDescentWithWorkers(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 0))
+	const n = 4*blockSize + 30 // a short block, and windows that are not full
+	data := nn.Data[float32]{N: n}
+	for range n {
+		x, y := rng.Float32(), rng.Float32()
+		data.X = append(data.X, x, y)
+		data.Y = append(data.Y, x*y, x-y)
+	}
+	var want []float32
+	var history []HistoryRow
+	for _, workers := range []int{1, 2, 3} {
+		net, err := nn.New[float32](nn.FNN(2, []int{30, 20}, 2, nn.ReLU))
+		if err != nil {
+			t.Fatal(err)
+		}
+		net.Initialise(nn.HeInit, rand.New(rand.NewPCG(9, 0)))
+		net.Workers = workers
+		tr, err := NewTrainer(net, data, Config{Method: GD, LearningRate: 0.1, Iterations: 7, HistoryEvery: 1, Loss: nn.MSE, Memory: 1 << 28}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if workers > 1 && len(tr.lanes) != workers {
+			t.Errorf("%d workspaces for %d workers", len(tr.lanes), workers)
+		}
+		if err := tr.Run(t.Context(), func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]float32, net.ParameterCount())
+		net.CopyParameters(got)
+		if workers == 1 {
+			want, history = got, tr.History()
+		}
+		if !slices.Equal(got, want) || !slices.Equal(tr.History(), history) {
+			t.Errorf("%d workers change bits", workers)
+		}
+	}
+}

@@ -30,6 +30,9 @@ type Config struct {
 	// StopAccuracy when the accuracy is at least this; 0 does not. Both are
 	// looked at once every ⌈n/B⌉ steps.
 	StopLoss, StopAccuracy float64
+	// Memory limits the bytes of the workspaces of GD's workers: those of the network,
+	// if memory is there for more than one. The steps do not depend on it.
+	Memory int64
 	// HistoryEvery is the number of steps between rows of the history.
 	HistoryEvery int
 }
@@ -68,8 +71,9 @@ type Trainer[T kernel.Float] struct {
 	data      nn.Data[T]
 	draw      func(t int) []int // the batch of step t
 	ws        *nn.Workspace[T]
-	velocity  *nn.Gradient[T] // nil without momentum
-	gradient  *nn.Gradient[T] // nil where steps do not need it; see needsGradient
+	lanes     []*nn.Workspace[T] // for GD with more workers than one
+	velocity  *nn.Gradient[T]    // nil without momentum
+	gradient  *nn.Gradient[T]    // nil where steps do not need it; see needsGradient
 	evaluator *nn.Evaluator[T]
 	target    func(i int) []T // of row i of the current batch
 	batch     []int
@@ -104,6 +108,8 @@ func NewTrainer[T kernel.Float](net *nn.Network[T], data nn.Data[T], cfg Config,
 		return nil, fmt.Errorf("method %v: %w", cfg.Method, nn.ErrBatchStatistics)
 	}
 	switch {
+	case !cfg.Loss.Squared():
+		return nil, fmt.Errorf("loss %v; networks train with squared errors", cfg.Loss)
 	case cfg.Method == GD && cfg.BatchSize != data.N:
 		return nil, fmt.Errorf("batch size %d for gradient descent; it takes all %d samples", cfg.BatchSize, data.N)
 	case !(cfg.LearningRate > 0) || math.IsInf(cfg.LearningRate, 0):
@@ -137,6 +143,11 @@ func (t *Trainer[T]) prepare(stream uint64) {
 		t.draw = NewSampler(cfg.Sampling, t.data.N, cfg.BatchSize, stream).Batch
 	}
 	t.ws = net.NewWorkspace(rows)
+	if lanes := min(int64(net.Workers), int64(t.data.N/rows), cfg.Memory/net.BatchBytes(rows)); cfg.Method == GD && lanes > 1 {
+		for range lanes {
+			t.lanes = append(t.lanes, net.NewWorkspace(rows))
+		}
+	}
 	if cfg.Momentum != 0 {
 		t.velocity = net.NewGradient()
 	}

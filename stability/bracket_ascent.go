@@ -53,6 +53,10 @@ const (
 	ascentSteps  = 40
 	ascentStarts = 3
 	ascentGain   = 1e-4
+	// searchShare: one sample of so many is for the ascent with few of them, unless
+	// these are fewer than fewestSearched.
+	searchShare    = 10
+	fewestSearched = 64
 )
 
 func (g Products) newAscent(p float64) *ascent {
@@ -93,22 +97,86 @@ func (g Products) sampleVectors(norms, left []float64) [][]float64 {
 	return vectors
 }
 
-// best returns the largest f that an ascent from one of the starts reaches.
-func (a *ascent) best(starts [][]float64) float64 {
-	var best float64
-	for _, v := range starts {
-		best = max(best, a.climb(v))
+// ascend returns the end of an ascent from Jᵀu, whose rayleigh is given, or from the
+// gradient of a sample with large norm, whichever is better. Where samples are many, an
+// ascent with the few that have the largest norms comes first, at the price of these:
+// they make most of the directions that f is large in.
+func (g Products) ascend(p float64, u []float64, ofTop rayleigh, norms, left []float64) ([]float64, error) {
+	search, few := g, g.N/searchShare
+	if g.Search != nil {
+		var err error
+		if search.Gradients, err = g.Search(nil); err != nil {
+			return nil, err
+		}
 	}
-	return best
+	top := make([]float64, g.W)
+	search.TransposedTimes(top, u)
+	if g.Search == nil || few < fewestSearched {
+		return search.newAscent(p).best(append(search.sampleVectors(norms, left), top)), nil
+	}
+	start, err := g.ascendAmong(largestOf(norms, few), p, top, norms, left)
+	if err != nil {
+		return nil, err
+	}
+	a := search.newAscent(p)
+	if f := a.value(start); !(f < a.quotient(ofTop.l, ofTop.squares, 1)) {
+		a.climb(start, f)
+		return start, nil
+	}
+	return a.best([][]float64{top}), nil
+}
+
+// ascendAmong is ascend with some of the samples: without the others, f is that of the
+// share of p that makes up for n/m times the means.
+func (g Products) ascendAmong(samples []int, p float64, top, norms, left []float64) ([]float64, error) {
+	few := Products{N: len(samples), C: g.C, W: g.W}
+	var err error
+	if few.Gradients, err = g.Search(samples); err != nil {
+		return nil, err
+	}
+	var ownNorms, ownLeft []float64
+	for _, i := range samples {
+		ownNorms, ownLeft = append(ownNorms, norms[i]), append(ownLeft, left[i*g.C:(i+1)*g.C]...)
+	}
+	ratio := float64(g.N) / float64(few.N)
+	starts := append(few.sampleVectors(ownNorms, ownLeft), slices.Clone(top))
+	return few.newAscent(p * ratio / (1 - p + p*ratio)).best(starts), nil
+}
+
+// best returns the unit vector that an ascent from the best of the starts reaches.
+func (a *ascent) best(starts [][]float64) []float64 {
+	from, highest := 0, math.Inf(-1)
+	for i, v := range starts {
+		if f := a.value(v); f > highest {
+			from, highest = i, f
+		}
+	}
+	if from < len(starts)-1 || math.IsInf(highest, -1) { // J v is that of the last
+		highest = a.value(starts[from])
+	}
+	a.climb(starts[from], highest)
+	return starts[from]
 }
 
 // value returns f(v) and leaves J v and q_i, for v scaled to a unit vector.
 func (a *ascent) value(v []float64) float64 {
+	r := a.rayleigh(v)
+	return a.quotient(r.l, r.squares, 1)
+}
+
+// rayleigh is l = mean q_i and mean q_i² of a unit vector.
+type rayleigh struct{ l, squares float64 }
+
+// rayleigh returns those of v, scaled to a unit vector.
+func (a *ascent) rayleigh(v []float64) rayleigh {
 	toUnit(v)
 	a.Times(a.jv, v)
 	a.sums(a.q, a.jv, a.jv)
-	return a.quotient(floats.Sum(a.q)/float64(a.N), floats.Dot(a.q, a.q)/float64(a.N), 1)
+	return rayleigh{floats.Sum(a.q) / float64(a.N), floats.Dot(a.q, a.q) / float64(a.N)}
 }
+
+// bound returns the bound of η*_var from above that v vᵀ gives.
+func (r rayleigh) bound(p float64) float64 { return 2 * r.l / ((1-p)*r.l*r.l + p*r.squares) }
 
 func (a *ascent) quotient(l, squares, norm float64) float64 {
 	return ((1-a.p)*l*l + a.p*squares) / (l * norm)
@@ -121,10 +189,9 @@ func (a *ascent) sums(dst, x, y []float64) {
 	}
 }
 
-// climb moves v up until a step gains less than ascentGain of f. A step takes one
-// product with J and one with Jᵀ.
-func (a *ascent) climb(v []float64) float64 {
-	f := a.value(v)
+// climb moves v up, from f(v) and J v, until a step gains less than ascentGain of f. A
+// step takes one product with J and one with Jᵀ.
+func (a *ascent) climb(v []float64, f float64) {
 	g, d, last := make([]float64, a.W), make([]float64, a.W), make([]float64, a.W)
 	for step := range ascentSteps {
 		a.gradient(g, v, f)
@@ -146,7 +213,6 @@ func (a *ascent) climb(v []float64) float64 {
 			break
 		}
 	}
-	return a.value(v) // of the vector itself, without what rounding added up
 }
 
 // moved returns f of v after a step of t along d, from J v and J d, and makes v a

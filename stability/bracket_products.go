@@ -27,36 +27,47 @@ type Products struct {
 	// Blocks holds J_i J_iᵀ of every sample, n×c×c.
 	Blocks []float64
 	Gradients
+	// Search, unless nil, returns the products of the given samples, nil for all, in fewer
+	// digits, for the ascent: a search, whose outcome is weighed by Gradients.
+	Search func(samples []int) (Gradients, error)
+	// Frontier lists further batch sizes to bracket η*_var for.
+	Frontier []int
+	// Workers is that of Gram.
+	Workers int
 }
 
 // MeanSquareBounds brackets η*_var without the Gram matrix.
 type MeanSquareBounds struct {
-	// Lower is Simple, Upper and Value the least of the others.
+	// Lower is Proposition1, Upper and Value the least of the others.
 	Bracket
 	// Sharpness is a Ritz value of λ_max(H) and SharpnessResidual the norm of its
 	// residual: λ_max is at most their sum, unless the random start is orthogonal
 	// to its eigenvector.
 	Sharpness, SharpnessResidual float64
-	// Simple is SimpleThreshold for Sharpness + SharpnessResidual.
-	Simple float64
+	// Simple is SimpleThreshold for Sharpness + SharpnessResidual, and Proposition1 a
+	// bound from below of η_P, at least Simple, that rests on Ritz values in the same
+	// way.
+	Simple, Proposition1 float64
 	// Mean is 2/Sharpness. TopVector, Ascent, Trace and Compression are 2/(a Rayleigh
 	// quotient of C⁻¹D): with v vᵀ for the Ritz vector v and for the best v of an
 	// ascent, with I, and with the best matrix over the Krylov space (+Inf, with a
 	// warning, where there was no memory for it).
 	Mean, TopVector, Ascent, Trace, Compression float64
+	// Frontier holds the brackets for Products.Frontier, in that order.
+	Frontier []Bracket
 }
 
 // MeanSquareBounds brackets η*_var by products with gradients. For unit vectors v,
 // l = vᵀHv and q_i = ‖J_i v‖² (Mulayoff & Michaeli, 2024, (15), (16) and (24)):
 //
-//	2/((1−p) λ_max + p max_i ‖H_i‖)  ≤  η*_var  ≤  2/(l + (p/l) Var_i q_i),
+//	2/((1−p) λ_max + p max_i ‖H_i‖)  ≤  η_P  ≤  η*_var  ≤  2/(l + (p/l) Var_i q_i),
 //	η*_var  ≤  2 Tr H/((1−p)‖H‖_F² + (p/n) Σ_i ‖H_i‖_F²),
 //
 // and the problem compressed to a subspace of R^w has no smaller threshold. The
 // subspace is a Krylov space of the given number of columns, from a random start;
 // each takes one product with J and one with Jᵀ, and nc float64. Of ‖H‖_F² it
 // takes what that space and the blocks show, which leaves the bound valid. The
-// ascent takes up to 120 pairs of products and eight vectors in R^w.
+// ascent takes up to 40 pairs of products and eight vectors in R^w.
 //
 // memory limits the bytes of everything with nc elements: less than six matrices
 // nc×columns mean fewer columns.
@@ -84,41 +95,74 @@ func (g Products) MeanSquareBounds(columns int, sampling Sampling, batch int, me
 	value, residual, s := k.ritz()
 	b := MeanSquareBounds{Sharpness: value, SharpnessResidual: residual, Mean: 2 / value, Trace: g.traceBound(p, k)}
 	b.Simple = SimpleThreshold(value+residual, slices.Max(norms), g.N, sampling, batch)
-	g.rankOneBounds(&b, p, k.combine(s), norms, left)
-	if err := g.compressedBound(&b, k, sampling, batch, memory-2*column*int64(columns)); err != nil {
+	turned, err := g.turnedBlocks()
+	if err != nil {
 		return b, err
 	}
+	proposition1, err := g.proposition1Bound(p, k, turned)
+	if err != nil {
+		return b, err
+	}
+	b.Proposition1 = max(b.Simple, 2/proposition1)
+	u := k.combine(s)
+	vectors, err := g.rankOneBounds(&b, p, u, g.ofRitz(k, value, s, u), norms, left)
+	if err != nil {
+		return b, err
+	}
+	span, err := g.compressed(k)
+	if err != nil {
+		return b, err
+	}
+	rest := memory - 2*column*int64(columns)
+	b.compress(span, sampling, batch, rest)
 	b.Upper = min(b.Mean, b.TopVector, b.Ascent, b.Trace, b.Compression)
-	b.Lower = min(b.Simple, b.Upper)
+	b.Lower = min(b.Proposition1, b.Upper)
 	b.Value = b.Upper
 	b.Exact = b.Upper/b.Lower-1 <= 1e-6
 	b.Bracket = b.of(sampling, g.N, batch)
-	return b, nil
+	b.Frontier, err = (&productFrontier{g, sampling, k, turned, vectors, slices.Max(norms)}).brackets(span, rest)
+	return b, err
 }
 
-// rankOneBounds sets those of the eigenvector Jᵀu and of the ascent.
-func (g Products) rankOneBounds(b *MeanSquareBounds, p float64, u, norms, left []float64) {
-	top := make([]float64, g.W)
-	g.TransposedTimes(top, u)
-	search := g.newAscent(p)
-	b.TopVector = 2 / search.value(top)
-	b.Ascent = 2 / search.best(append(g.sampleVectors(norms, left), top))
-}
-
-// compressedBound sets that of the best matrix over the Krylov space.
-func (g Products) compressedBound(b *MeanSquareBounds, k *krylov, sampling Sampling, batch int, memory int64) error {
-	b.Compression = math.Inf(1)
-	s, err := g.compressed(k)
+// rankOneBounds sets those of the eigenvector Jᵀu, whose rayleigh is given, and of the
+// ascent from it or from the gradient of a sample with large norm, whichever is better,
+// and returns what they are made of.
+func (g Products) rankOneBounds(b *MeanSquareBounds, p float64, u []float64, ofTop rayleigh, norms, left []float64) ([]rayleigh, error) {
+	v, err := g.ascend(p, u, ofTop, norms, left)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	ofBest := g.newAscent(p).rayleigh(v)
+	b.TopVector, b.Ascent = ofTop.bound(p), ofBest.bound(p)
+	if g.Search != nil && !(b.Ascent <= (1+ascentGain)*b.TopVector) { // the range of fewer digits does not suffice
+		g.Search = nil
+		return g.rankOneBounds(b, p, u, ofTop, norms, left)
+	}
+	return []rayleigh{ofTop, ofBest}, nil
+}
+
+// ofRitz returns the rayleigh of Jᵀu for the Ritz vector u with coefficients s and the
+// value θ, without a product: J Jᵀu = n (θ u + β s_last u_next), as in compressed.
+func (g Products) ofRitz(k *krylov, theta float64, s, u []float64) rayleigh {
+	ju, last := slices.Clone(u), len(k.alpha)-1
+	floats.Scale(theta, ju)
+	if rest := k.beta[last]; rest > 0 {
+		floats.AddScaled(ju, rest*s[last], k.basis[last+1])
+	}
+	floats.Scale(math.Sqrt(float64(g.N)/floats.Dot(u, ju)), ju) // ‖Jᵀu‖² = n u·ju
+	q := squares(make([]float64, g.N), ju, g.C)
+	return rayleigh{floats.Sum(q) / float64(g.N), floats.Dot(q, q) / float64(g.N)}
+}
+
+// compress sets the bound of the best matrix over the Krylov space.
+func (b *MeanSquareBounds) compress(s *Span, sampling Sampling, batch int, memory int64) {
+	b.Compression = math.Inf(1)
 	exact, err := s.MeanSquareThreshold(sampling, batch, memory)
 	if err != nil {
 		b.Warnings = append(b.Warnings, "no compression of the mean-square problem: "+err.Error())
-		return nil
+		return
 	}
 	b.Compression, b.Applications = exact.Upper, exact.Applications
-	return nil
 }
 
 // krylov returns the space of K/n = J Jᵀ/n from a random vector in its range.
@@ -192,5 +236,9 @@ func (g Products) compressed(k *krylov) (*Span, error) {
 			rows[i*r+j] = v
 		}
 	}
-	return diagonalSpan(g.N, g.C, r, rows)
+	span, err := diagonalSpan(g.N, g.C, r, rows)
+	if err == nil {
+		span.Workers = g.Workers
+	}
+	return span, err
 }

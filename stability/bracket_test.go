@@ -74,11 +74,174 @@ func TestMeanSquareBoundsBracketTheThreshold(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !(b.Simple <= p1.Value*slack) || !(p1.Value <= exact.Value*slack) || !p1.Exact || !(p1.Lower <= p1.Value) {
-					t.Errorf("simple %v, η_P %+v, η* %v out of order", b.Simple, p1, exact.Value)
+				if !(b.Simple <= b.Proposition1) || !(b.Proposition1 <= p1.Value*slack) || !(p1.Value <= exact.Value*slack) || !p1.Exact || !(p1.Lower <= p1.Value) {
+					t.Errorf("bounds %+v, η_P %+v, η* %v out of order", b, p1, exact.Value)
 				}
 			}
 		}
+	}
+}
+
+// The brackets of further batch sizes hold their thresholds, in the order of these, and
+// that of the batch size itself is no wider than without them.
+func TestFrontierFromProducts(t *testing.T) {
+	rng := rand.New(rand.NewPCG(37, 0))
+	const slack = 1 + 1e-9
+	for range 30 {
+		n, c := 3+rng.IntN(6), 1+rng.IntN(3)
+		w := 1 + rng.IntN(2*n*c)
+		j := randomGradients(rng, n, c, w, 1+rng.IntN(w))
+		sampling, batch := bothSamplings[rng.IntN(2)], 1+rng.IntN(n)
+		s, g := newSpan(t, gramOf(j, n, c, w)), denseProducts(j, n, c, w)
+		g.Frontier = []int{batch, n, 1, 2}
+		for _, columns := range []int{2, n * c} {
+			b, err := g.MeanSquareBounds(columns, sampling, batch, testMemory, rand.New(rand.NewPCG(5, 5)))
+			if err != nil || len(b.Frontier) != len(g.Frontier) {
+				t.Fatal(err, len(b.Frontier))
+			}
+			for i, size := range g.Frontier {
+				exact, err := s.MeanSquareThreshold(sampling, size, testMemory)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f := b.Frontier[i]
+				if !(f.Upper*slack >= exact.Value) || !(f.Lower <= f.Upper) || f.Value != f.Upper {
+					t.Errorf("B=%d %v, %d columns: %+v around %v", size, sampling, columns, f, exact.Value)
+				}
+				if columns == n*c && !(f.Lower <= exact.Value*slack) { // fewer rest on Ritz values
+					t.Errorf("B=%d %v: %+v from below of %v", size, sampling, f, exact.Value)
+				}
+				if sampling == WithoutReplacement && size == n && columns == n*c && !f.Exact {
+					t.Errorf("full batch: %+v, want %v", f, exact.Value)
+				}
+				for k, other := range g.Frontier {
+					if other < size && !(b.Frontier[k].Lower <= f.Lower && b.Frontier[k].Upper <= f.Upper) {
+						t.Errorf("brackets %+v of B=%d and %+v of B=%d", b.Frontier[k], other, f, size)
+					}
+				}
+			}
+			if own := b.Frontier[0]; !(own.Upper <= b.Upper*slack) || !(own.Lower*slack >= b.Lower) {
+				t.Errorf("B=%d: %+v on the frontier, %+v", batch, own, b.Bracket)
+			}
+		}
+	}
+}
+
+// coarseGradients are gradients whose products have few digits, or none.
+type coarseGradients struct {
+	Gradients
+	none bool
+}
+
+func (g coarseGradients) Times(out, v []float64) {
+	g.Gradients.Times(out, v)
+	g.round(out)
+}
+
+func (g coarseGradients) TransposedTimes(out, u []float64) {
+	g.Gradients.TransposedTimes(out, u)
+	g.round(out)
+}
+
+func (g coarseGradients) round(out []float64) {
+	for i, v := range out {
+		if out[i] = float64(float32(v)); g.none {
+			out[i] = math.NaN()
+		}
+	}
+}
+
+// coarse returns the gradients of some samples, nil for all, by products with few digits,
+// or none.
+func (g Products) coarse(samples []int, none bool) (Gradients, error) {
+	all := g.Gradients.(denseGradients)
+	if samples == nil {
+		return coarseGradients{all, none}, nil
+	}
+	var some []float64
+	for _, i := range samples {
+		some = append(some, all.j[i*g.C*all.w:(i+1)*g.C*all.w]...)
+	}
+	return coarseGradients{denseGradients{some, len(samples) * g.C, all.w}, none}, nil
+}
+
+// An ascent by products with few digits climbs as high, also where some of the samples
+// begin, and its end is weighed with all digits; where it finds nothing, all digits
+// climb.
+func TestAscentInFewDigits(t *testing.T) {
+	rng := rand.New(rand.NewPCG(36, 0))
+	for round := range 24 {
+		n, c := 3+rng.IntN(6), 1+rng.IntN(3)
+		if round >= 20 {
+			n, c = searchShare*fewestSearched, 1
+		}
+		w := 2 + rng.IntN(2*min(n, 8)*c)
+		j := randomGradients(rng, n, c, w, w)
+		g := denseProducts(j, n, c, w)
+		bounds := func() MeanSquareBounds {
+			b, err := g.MeanSquareBounds(3, WithoutReplacement, 1+n/2, testMemory, rand.New(rand.NewPCG(5, 5)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		want := bounds()
+		exact, err := newSpan(t, gramOf(j, n, c, w)).MeanSquareThreshold(WithoutReplacement, 1+n/2, testMemory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Search = func(samples []int) (Gradients, error) { return g.coarse(samples, false) }
+		coarse := bounds()
+		if !(math.Abs(coarse.Ascent/want.Ascent-1) <= 2*ascentGain) || !(coarse.Ascent*(1+1e-9) >= exact.Value) {
+			t.Errorf("an ascent in few digits ends at %v, in all at %v; the threshold is %v", coarse.Ascent, want.Ascent, exact.Value)
+		}
+		g.Search = func(samples []int) (Gradients, error) { return g.coarse(samples, true) }
+		if again := bounds(); !(again.Ascent == want.Ascent) {
+			t.Errorf("an ascent without digits ends at %v, with them at %v", again.Ascent, want.Ascent)
+		}
+	}
+}
+
+// With some Ritz vectors the bound of Proposition 1 is between the simple one and
+// η_P, where few samples have large gradients and all share some directions; with
+// the whole space it is η_P if the gradients are independent.
+func TestProposition1Bound(t *testing.T) {
+	rng := rand.New(rand.NewPCG(35, 0))
+	better := 0
+	for range 15 {
+		n, c := 20+rng.IntN(20), 1+rng.IntN(3)
+		w := n*c + rng.IntN(20)
+		j := randomGradients(rng, n, c, w, w)
+		for r := range n * c {
+			size := math.Exp(rng.NormFloat64())
+			for k := range w {
+				j[r*w+k] = size * (j[r*w+k] + 3*math.Sin(float64(k))*rng.Float64())
+			}
+		}
+		batch := 1 + rng.IntN(n-1)
+		g := denseProducts(j, n, c, w)
+		p1, err := newSpan(t, gramOf(j, n, c, w)).Proposition1Threshold(WithoutReplacement, batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, columns := range []int{4, 8, 12, n * c} {
+			b, err := g.MeanSquareBounds(columns, WithoutReplacement, batch, testMemory, rng)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !(b.Simple <= b.Proposition1) || !(b.Proposition1 <= p1.Value*(1+1e-9)) {
+				t.Errorf("n=%d c=%d B=%d, %d columns: simple %v, bound %v, η_P %v", n, c, batch, columns, b.Simple, b.Proposition1, p1.Value)
+			}
+			if columns == n*c && !(b.Proposition1 >= p1.Value*(1-1e-3)) {
+				t.Errorf("n=%d c=%d B=%d: bound %v with the whole space, η_P %v", n, c, batch, b.Proposition1, p1.Value)
+			}
+			if columns == 12 && b.Proposition1 > 1.02*b.Simple {
+				better++
+			}
+		}
+	}
+	if better < 5 {
+		t.Errorf("the bound is better than the simple one %d times", better)
 	}
 }
 
@@ -108,7 +271,7 @@ func TestAscentInThePlane(t *testing.T) {
 		for angle := 0.0; angle < math.Pi; angle += 1e-3 {
 			want = max(want, a.value([]float64{math.Cos(angle), math.Sin(angle)}))
 		}
-		got := a.best([][]float64{{1, 0}, {0, 1}, {1, 1}, {1, -1}})
+		got := a.value(a.best([][]float64{{1, 0}, {0, 1}, {1, 1}, {1, -1}}))
 		if !(math.Abs(got/want-1) <= 1e-5) {
 			t.Errorf("the ascent ends at %v, the largest is %v", got, want)
 		}

@@ -3,6 +3,7 @@ package stability
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // CoordinateThreshold returns the least ScalarThreshold of order k over the w
@@ -50,6 +51,29 @@ func CoordinateThreshold(sums []float64, w, k, n int, s Sampling, batch int) (et
 	return t.best, j, nil
 }
 
+// CoordinatesAbove says whether the sums of m < k orders alone show that no coordinate's
+// threshold of order k is below eta: its tests are those of CoordinateThreshold with
+//
+//	S_k(j) ≤ S_m(j)^{k/m} ≤ S_m(j) max_j S_m(j)^{k/m − 1}
+//
+// in the place of S_k(j). sums is m×w.
+func CoordinatesAbove(sums []float64, w, k, n int, eta float64) bool {
+	if w < 1 || len(sums) < w || len(sums)%w != 0 || k < 2 || k > MaxOrder {
+		panic("stability: sums are not m×w, or there is no threshold of that order")
+	}
+	m := len(sums) / w
+	t := coordinateTest{k: k, n: n}
+	t.below(eta)
+	top, ratio := sums[(m-1)*w:], float64(k)/float64(m)
+	factor := math.Pow(slices.Max(top), ratio-1)
+	for j, v := range top {
+		if !t.above(sums[j], v*factor) && !t.above(sums[j], math.Pow(v, ratio)) {
+			return false
+		}
+	}
+	return true
+}
+
 func finiteSums(sums []float64, w int) error {
 	for at, v := range sums {
 		if !(v >= 0 && v <= math.MaxFloat64) {
@@ -77,15 +101,20 @@ func (t *coordinateTest) lower(moments []float64) bool {
 	if t.best != 0 && !(root < t.best) {
 		return false
 	}
-	t.best, t.power = root, math.Pow(root, float64(t.k-1))
-	if t.k%2 == 1 {
-		t.power *= root / float64(t.n)
-	}
+	t.below(root)
 	t.coefficient[0] = 1
 	for m := 1; m <= t.k; m++ {
 		t.coefficient[m] = t.coefficient[m-1] * -float64(t.k-m+1) / float64(m) * root
 	}
 	return true
+}
+
+// below sets best and its power.
+func (t *coordinateTest) below(best float64) {
+	t.best, t.power = best, math.Pow(best, float64(t.k-1))
+	if t.k%2 == 1 {
+		t.power *= best / float64(t.n)
+	}
 }
 
 // above says whether the sums of orders 1 and k alone show that a coordinate's

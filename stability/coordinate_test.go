@@ -66,6 +66,41 @@ func TestCoordinateThresholdIsTheLeast(t *testing.T) {
 	}
 }
 
+// What few orders say of the others is true, and they do say something.
+func TestCoordinatesAbove(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 0))
+	said := 0
+	for range 200 {
+		n, c, w := 1+rng.IntN(12), 1+rng.IntN(3), 1+rng.IntN(10)
+		batch, s := 1+rng.IntN(n), Sampling(rng.IntN(2))
+		few := 1 + rng.IntN(4)
+		k := few + 1 + rng.IntN(MaxOrder-few)
+		sums := coordinateSums(randomGradients(rng, n, c, w, n*c), n, c, w, k)
+		threshold, _, err := CoordinateThreshold(sums, w, k, n, s, batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, eta := range []float64{threshold * (1 + 1e-6), threshold / 1.2, threshold / 5, threshold / 100} {
+			above := CoordinatesAbove(sums[:few*w], w, k, n, eta)
+			if above && !(eta <= threshold) {
+				t.Fatalf("n=%d B=%d k=%d %v: %d orders show that %v is below %v", n, batch, k, s, few, eta, threshold)
+			}
+			if above {
+				said++
+			}
+		}
+		if !CoordinatesAbove(sums[:few*w], w, k, n, 1e-6*threshold) {
+			t.Errorf("n=%d B=%d k=%d %v: %d orders do not say that almost nothing is below %v", n, batch, k, s, few, threshold)
+		}
+	}
+	if said < 100 {
+		t.Errorf("few orders said something %d times of 800", said)
+	}
+	if CoordinatesAbove([]float64{math.NaN()}, 1, 2, 4, 1) || CoordinatesAbove([]float64{1}, 1, 2, 4, math.NaN()) || CoordinatesAbove([]float64{0}, 1, 2, 4, math.Inf(1)) {
+		t.Error("what is not a number shows something")
+	}
+}
+
 func TestCoordinateThresholdRefuses(t *testing.T) {
 	if eta, j, err := CoordinateThreshold(make([]float64, 6), 3, 2, 4, WithoutReplacement, 2); !math.IsInf(eta, 1) || j != -1 || err != nil {
 		t.Errorf("zero gradients: %v, %d, %v", eta, j, err)

@@ -120,9 +120,11 @@ func (s *Span) Curvatures(v []float64) []float64 {
 
 // project sets z to Q v.
 func (s *Span) project(z, v []float64) {
-	for row := range z {
-		z[row] = floats.Dot(s.Q[row*s.Rank:(row+1)*s.Rank], v)
-	}
+	eachChunk(s.Workers, len(z), func(from, to int) {
+		for row := from; row < to; row++ {
+			z[row] = floats.Dot(s.Q[row*s.Rank:(row+1)*s.Rank], v)
+		}
+	})
 }
 
 // squares sets q_i to the sum of squares of the c elements of z that belong to

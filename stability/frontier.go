@@ -10,12 +10,10 @@ import (
 // does not fall with B, every Lower holds for larger batches and every Upper for
 // smaller ones too. Everything else is as in MeanSquareThreshold.
 func (s *Span) Frontier(sampling Sampling, batches []int, memory int64) ([]Bracket, error) {
-	order := make([]int, len(batches))
-	for j, b := range batches {
+	order := ascending(batches)
+	for _, b := range batches {
 		sampling.check(s.N, b)
-		order[j] = j
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(batches[i], batches[j]) })
 	found := make([]Bracket, len(batches))
 	walk := &frontierWalk{Span: s, sampling: sampling}
 	if sampling == Epochs {
@@ -27,6 +25,26 @@ func (s *Span) Frontier(sampling Sampling, batches []int, memory int64) ([]Brack
 			return nil, err
 		}
 	}
+	narrow(found, order)
+	for j := range found {
+		found[j] = found[j].of(sampling, s.N, batches[j])
+	}
+	return found, nil
+}
+
+// ascending returns the indices of the batch sizes in their order.
+func ascending(batches []int) []int {
+	order := make([]int, len(batches))
+	for j := range order {
+		order[j] = j
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(batches[i], batches[j]) })
+	return order
+}
+
+// narrow lets every Lower hold for the larger batches and every Upper for the smaller
+// ones; order has the brackets' batch sizes ascending.
+func narrow(found []Bracket, order []int) {
 	for j := 1; j < len(order); j++ {
 		b := &found[order[j]]
 		b.Lower = min(max(b.Lower, found[order[j-1]].Lower), b.Upper)
@@ -36,10 +54,6 @@ func (s *Span) Frontier(sampling Sampling, batches []int, memory int64) ([]Brack
 		b.Upper = max(min(b.Upper, found[order[j+1]].Upper), b.Lower)
 		b.Value = b.Upper
 	}
-	for j := range found {
-		found[j] = found[j].of(sampling, s.N, batches[j])
-	}
-	return found, nil
 }
 
 // frontierWalk keeps the map and the last certificate from one batch to the next.

@@ -22,6 +22,9 @@ type Gram struct {
 	N, C int
 	// K is nc×nc, row-major and symmetric. Row i·c+o belongs to output o of sample i.
 	K []float64
+	// Workers is the number of goroutines that share the products of its Span; 0 is 1. No
+	// bit depends on it.
+	Workers int
 }
 
 // rankTolerance: eigenvalues of K below this share of the largest are rounding.
@@ -39,6 +42,8 @@ type Span struct {
 	Lambda []float64
 	// Q is nc×r, row-major.
 	Q []float64
+	// Workers is that of Gram.
+	Workers int
 }
 
 // NewSpan reduces g to the span of its gradients.
@@ -54,7 +59,7 @@ func NewSpan(g Gram) (*Span, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Span{N: g.N, C: g.C}
+	s := &Span{N: g.N, C: g.C, Workers: g.Workers}
 	for j := m - 1; j >= 0 && values[j] > rankTolerance*values[m-1]; j-- {
 		s.Lambda = append(s.Lambda, values[j])
 	}

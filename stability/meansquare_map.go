@@ -98,21 +98,25 @@ func (a *momentMap) identity() []float64 {
 // apply sets dst to the image of v. Symmetry halves both products of
 // 2·nc·r² operations: with X = U + Uᵀ, U upper triangular, Q_i X Q_iᵀ is
 // Q_i U Q_iᵀ plus its transpose, and of the result only the upper triangle is
-// computed.
+// computed. Workers share the rows of the products.
 func (a *momentMap) apply(dst, v []float64) {
 	m := a.N * a.C
 	clear(a.blocks)
 	for j := 0; j < a.Rank; j += mapPanel {
 		cols := min(mapPanel, a.Rank-j)
 		a.fillPanel(v, j, cols)
-		kernel.Gemm(false, false, m, cols, j+cols, 1, a.Q, a.Rank, a.panel, mapPanel, 0, a.gradientPanel, mapPanel)
-		a.addBlocks(j, cols)
+		eachChunk(a.Workers, m, func(from, to int) {
+			kernel.Gemm(false, false, to-from, cols, j+cols, 1, a.Q[from*a.Rank:], a.Rank, a.panel, mapPanel, 0, a.gradientPanel[from*mapPanel:], mapPanel)
+			a.addBlocks(j, cols, from, to)
+		})
 	}
 	for j := 0; j < a.Rank; j += mapPanel {
 		cols := min(mapPanel, a.Rank-j)
-		a.multiplyBlocks(j, cols)
-		kernel.Gemm(false, false, j+cols, cols, m, a.p/float64(a.N), a.transposed, m, a.gradientPanel, mapPanel, 0, a.panel, mapPanel)
-		a.gatherPanel(dst, v, j, cols)
+		eachChunk(a.Workers, m, func(from, to int) { a.multiplyBlocks(j, cols, from, to) })
+		eachChunk(a.Workers, j+cols, func(from, to int) {
+			kernel.Gemm(false, false, to-from, cols, m, a.p/float64(a.N), a.transposed[from*m:], m, a.gradientPanel, mapPanel, 0, a.panel[from*mapPanel:], mapPanel)
+			a.gatherPanel(dst, v, j, cols, from, to)
+		})
 	}
 }
 
@@ -134,10 +138,10 @@ func (a *momentMap) fillPanel(v []float64, j, cols int) {
 	}
 }
 
-// addBlocks adds to every block Z_i Q_iᵀ over these columns, Z = Q U.
-func (a *momentMap) addBlocks(j, cols int) {
+// addBlocks adds to the rows from … to−1 of blocks Z_i Q_iᵀ over these columns, Z = Q U.
+func (a *momentMap) addBlocks(j, cols, from, to int) {
 	c := a.C
-	for row := range a.N * c {
+	for row := from; row < to; row++ {
 		z, first := a.gradientPanel[row*mapPanel:row*mapPanel+cols], row/c*c
 		for o := range c {
 			a.blocks[row*c+o] += floats.Dot(z, a.Q[(first+o)*a.Rank+j:][:cols])
@@ -145,11 +149,11 @@ func (a *momentMap) addBlocks(j, cols int) {
 	}
 }
 
-// multiplyBlocks sets the panel to P_i Q_i in these columns, P_i a block and its
-// transpose.
-func (a *momentMap) multiplyBlocks(j, cols int) {
+// multiplyBlocks sets these rows of the panel to P_i Q_i in these columns, P_i a block and
+// its transpose.
+func (a *momentMap) multiplyBlocks(j, cols, from, to int) {
 	c := a.C
-	for row := range a.N * c {
+	for row := from; row < to; row++ {
 		y, first := a.gradientPanel[row*mapPanel:row*mapPanel+cols], row/c*c
 		clear(y)
 		for o := range c {
@@ -158,9 +162,9 @@ func (a *momentMap) multiplyBlocks(j, cols int) {
 	}
 }
 
-// gatherPanel sets dst in these columns, from the panel and the elementwise part.
-func (a *momentMap) gatherPanel(dst, v []float64, j, cols int) {
-	for i := range j + cols {
+// gatherPanel sets dst in these columns and rows, from the panel and the elementwise part.
+func (a *momentMap) gatherPanel(dst, v []float64, j, cols, from, to int) {
+	for i := from; i < to; i++ {
 		row, start := a.panel[i*mapPanel:i*mapPanel+cols], a.rowStart(i)
 		for l := max(i, j); l < j+cols; l++ {
 			at, root := start+l, math.Sqrt2

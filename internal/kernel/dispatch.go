@@ -13,4 +13,6 @@ func Name() string {
 const (
 	maskBits  = 32
 	maxPanels = 3
+	// maskChunks: the masks of so many chunks of samples are kept.
+	maskChunks = 2
 )

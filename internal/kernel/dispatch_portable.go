@@ -20,6 +20,7 @@ func forwardTile[T Float](y *T, sy int, x *T, sx int, w *T, n int, init *T, si i
 }
 func axpyVectors[T Float](y *T, a T, x *T, n int)            { panic(unreachable) }
 func scaleVectors[T Float](x *T, a T, n int)                 { panic(unreachable) }
+func dotVectors[T Float](x, y *T, n int) T                   { panic(unreachable) }
 func evenPowerGroups[T Float](sums *[4]float64, x *T, n int) { panic(unreachable) }
 func fmaPeak32(n int)                                        { panic(unreachable) }
 func fmaPeak64(n int)                                        { panic(unreachable) }

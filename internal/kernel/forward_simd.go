@@ -6,10 +6,14 @@ package kernel
 // two panels, 24 KiB, have to stay in the first cache while all samples pass.
 const forwardDepth = 128
 
+// forwardSamples pass a block of weights before the next one comes from a cache farther
+// away.
+const forwardSamples = 64
+
 func (w *Weights[T]) forwardTiled(y, x, bias []T, batch int, relu bool) {
 	sx, sy := Stride[T](w.In), Stride[T](w.Out)
-	for b := 0; b < batch; b += maskBits {
-		rows := min(maskBits, batch-b)
+	for b := 0; b < batch; b += forwardSamples {
+		rows := min(forwardSamples, batch-b)
 		w.forwardRows(y[b*sy:], x[b*sx:], bias, rows, relu)
 	}
 }
@@ -23,9 +27,9 @@ func (w *Weights[T]) forwardTiled(y, x, bias []T, batch int, relu bool) {
 // samples need a load for each multiply-add: both were slower on activations
 // with half of the elements zero.
 type forwardPlan struct {
-	index [maskBits / 2][forwardDepth + listSlack]uint16
-	count [maskBits / 2]int
-	dense [maskBits / 2]bool // at the first of two pairs
+	index [forwardSamples / 2][forwardDepth + listSlack]uint16
+	count [forwardSamples / 2]int
+	dense [forwardSamples / 2]bool // at the first of two pairs
 }
 
 // listSlack is how far liveIndex may write behind the end of a list.

@@ -118,6 +118,11 @@ func axpy32(y *float32, a float32, x *float32, n int)
 //go:noescape
 func scale32(x *float32, a float32, n int)
 
+// dot32 sets sums to Σ x·y, lane by lane of two vectors; n counts pairs of vectors.
+//
+//go:noescape
+func dot32(sums *[8]float32, x *float32, y *float32, n int)
+
 // evenPowers32 sets sums to Σx², Σx⁴, Σx⁶, Σx⁸ in float64; n counts groups of eight elements.
 //
 //go:noescape
@@ -241,6 +246,11 @@ func axpy64(y *float64, a float64, x *float64, n int)
 //
 //go:noescape
 func scale64(x *float64, a float64, n int)
+
+// dot64 sets sums to Σ x·y, lane by lane of two vectors; n counts pairs of vectors.
+//
+//go:noescape
+func dot64(sums *[4]float64, x *float64, y *float64, n int)
 
 // evenPowers64 sets sums to Σx², Σx⁴, Σx⁶, Σx⁸ in float64; n counts groups of eight elements.
 //

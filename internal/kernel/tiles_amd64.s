@@ -2812,6 +2812,54 @@ done:
 	VZEROUPPER
 	RET
 
+// func dot32(sums *[8]float32, x *float32, y *float32, n int)
+// Requires: AVX, FMA3
+TEXT ·dot32(SB), NOSPLIT, $0-32
+	MOVQ   x+8(FP), AX
+	MOVQ   y+16(FP), CX
+	MOVQ   n+24(FP), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	SUBQ   $0x04, DX
+	JLT    tail
+
+loop:
+	VMOVUPS     (AX), Y4
+	VFMADD231PS (CX), Y4, Y0
+	VMOVUPS     32(AX), Y4
+	VFMADD231PS 32(CX), Y4, Y1
+	VMOVUPS     64(AX), Y4
+	VFMADD231PS 64(CX), Y4, Y2
+	VMOVUPS     96(AX), Y4
+	VFMADD231PS 96(CX), Y4, Y3
+	ADDQ        $0x00000080, AX
+	ADDQ        $0x00000080, CX
+	SUBQ        $0x04, DX
+	JGE         loop
+
+tail:
+	ADDQ $0x04, DX
+	JZ   done
+
+single:
+	VMOVUPS     (AX), Y4
+	VFMADD231PS (CX), Y4, Y0
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	DECQ        DX
+	JNZ         single
+
+done:
+	VADDPS  Y1, Y0, Y0
+	VADDPS  Y3, Y2, Y2
+	VADDPS  Y2, Y0, Y0
+	MOVQ    sums+0(FP), AX
+	VMOVUPS Y0, (AX)
+	VZEROUPPER
+	RET
+
 // func evenPowers32(sums *[4]float64, x *float32, n int)
 // Requires: AVX
 TEXT ·evenPowers32(SB), NOSPLIT, $0-24
@@ -5720,6 +5768,54 @@ single:
 	JNZ     single
 
 done:
+	VZEROUPPER
+	RET
+
+// func dot64(sums *[4]float64, x *float64, y *float64, n int)
+// Requires: AVX, FMA3
+TEXT ·dot64(SB), NOSPLIT, $0-32
+	MOVQ   x+8(FP), AX
+	MOVQ   y+16(FP), CX
+	MOVQ   n+24(FP), DX
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	VXORPD Y3, Y3, Y3
+	SUBQ   $0x04, DX
+	JLT    tail
+
+loop:
+	VMOVUPD     (AX), Y4
+	VFMADD231PD (CX), Y4, Y0
+	VMOVUPD     32(AX), Y4
+	VFMADD231PD 32(CX), Y4, Y1
+	VMOVUPD     64(AX), Y4
+	VFMADD231PD 64(CX), Y4, Y2
+	VMOVUPD     96(AX), Y4
+	VFMADD231PD 96(CX), Y4, Y3
+	ADDQ        $0x00000080, AX
+	ADDQ        $0x00000080, CX
+	SUBQ        $0x04, DX
+	JGE         loop
+
+tail:
+	ADDQ $0x04, DX
+	JZ   done
+
+single:
+	VMOVUPD     (AX), Y4
+	VFMADD231PD (CX), Y4, Y0
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	DECQ        DX
+	JNZ         single
+
+done:
+	VADDPD  Y1, Y0, Y0
+	VADDPD  Y3, Y2, Y2
+	VADDPD  Y2, Y0, Y0
+	MOVQ    sums+0(FP), AX
+	VMOVUPD Y0, (AX)
 	VZEROUPPER
 	RET
 

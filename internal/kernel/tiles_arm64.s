@@ -1804,6 +1804,67 @@ single:
 done:
 	RET
 
+#define DOT2(FMLA, v) \
+	FLDPQ.P 32(R1), (F16, F17); \
+	FLDPQ.P 32(R3), (F18, F19); \
+	FMLA(v, 16, 18); FMLA(v+1, 17, 19)
+
+// func dot32(sums *[8]float32, x, y *float32, n int)
+TEXT ·dot32(SB), NOSPLIT, $0-32
+	MOVD sums+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD y+16(FP), R3
+	MOVD n+24(FP), R2
+	ZERO2(V0, V1)
+	ZERO2(V2, V3)
+	SUBS $2, R2
+	BLT  tail
+
+loop:
+	DOT2(FMLA32, 0)
+	DOT2(FMLA32, 2)
+	SUBS $2, R2
+	BGE  loop
+
+tail:
+	ADDS $2, R2
+	BEQ  done
+	DOT2(FMLA32, 0)
+
+done:
+	FADD32(0, 0, 2)
+	FADD32(1, 1, 3)
+	FSTPQ (F0, F1), (R0)
+	RET
+
+// func dot64(sums *[4]float64, x, y *float64, n int)
+TEXT ·dot64(SB), NOSPLIT, $0-32
+	MOVD sums+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD y+16(FP), R3
+	MOVD n+24(FP), R2
+	ZERO2(V0, V1)
+	ZERO2(V2, V3)
+	SUBS $2, R2
+	BLT  tail
+
+loop:
+	DOT2(FMLA64, 0)
+	DOT2(FMLA64, 2)
+	SUBS $2, R2
+	BGE  loop
+
+tail:
+	ADDS $2, R2
+	BEQ  done
+	DOT2(FMLA64, 0)
+
+done:
+	FADD64(0, 0, 2)
+	FADD64(1, 1, 3)
+	FSTPQ (F0, F1), (R0)
+	RET
+
 // func evenPowers(sums *[4]float64, x *T, n int)
 //
 // Eight elements in V16 … V19, their squares in V20 … V23 and fourth powers in

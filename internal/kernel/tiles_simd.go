@@ -123,6 +123,17 @@ func scaleVectors[T Float](x *T, a T, n int) {
 	}
 }
 
+func dotVectors[T Float](x, y *T, n int) T {
+	if is32[T]() {
+		var s [8]float32
+		dot32(&s, f32(x), f32(y), n)
+		return T((s[0] + s[1] + (s[2] + s[3])) + (s[4] + s[5] + (s[6] + s[7])))
+	}
+	var s [4]float64
+	dot64(&s, f64(x), f64(y), n)
+	return T(s[0] + s[1] + (s[2] + s[3]))
+}
+
 func evenPowerGroups[T Float](sums *[4]float64, x *T, n int) {
 	if is32[T]() {
 		evenPowers32(sums, f32(x), n)

@@ -9,46 +9,59 @@ import "math/bits"
 // otherwise.
 func (w *Weights[T]) updateTiled(alpha T, dy, x, bias []T, batch int) {
 	sx, sy := Stride[T](w.In), Stride[T](w.Out)
-	sparse := skipZeros && w.sparseInput(x, batch)
-	most := maskBits * maxPanels
-	if sparse {
-		most = maskBits
-	}
-	chunks := (batch + most - 1) / most
-	size := (batch + chunks - 1) / chunks
-	for b := 0; b < batch; b += size {
-		rows := min(size, batch-b)
-		if sparse {
-			w.updateSparse(alpha, dy[b*sy:], x[b*sx:], bias, rows)
-		} else {
-			w.updateDense(alpha, dy[b*sy:], x[b*sx:], bias, rows)
+	if skipZeros && w.sparseInput(x, batch) {
+		size := chunkOf(batch, maskBits)
+		for b := 0; b < batch; b += size {
+			masks := w.masks(b / size % maskChunks)
+			if batch > size*maskChunks {
+				liveMasks(&masks[0], &x[b*sx], sx, min(size, batch-b), sx/lanes[T]())
+			}
+			w.updateSparse(alpha, dy[b*sy:], x[b*sx:], bias, min(size, batch-b), masks)
 		}
+		return
+	}
+	size := chunkOf(batch, maskBits*maxPanels)
+	for b := 0; b < batch; b += size {
+		w.updateDense(alpha, dy[b*sy:], x[b*sx:], bias, min(size, batch-b))
 	}
 }
 
-// sparseInput says whether visiting only the live samples of each input is
-// faster than dense tiles. Both give the same bits.
-func (w *Weights[T]) sparseInput(x []T, batch int) bool {
+// chunkOf returns the size of equal chunks of a batch, at most the given one.
+func chunkOf(batch, most int) int {
+	chunks := (batch + most - 1) / most
+	return (batch + chunks - 1) / chunks
+}
+
+// masks returns the masks of the live samples of chunk k.
+func (w *Weights[T]) masks(k int) []uint32 {
 	sx := Stride[T](w.In)
+	return w.live[k*sx : (k+1)*sx]
+}
+
+// sparseInput says whether visiting only the live samples of each input is
+// faster than dense tiles. Both give the same bits. It leaves the masks of a batch of up
+// to maskChunks chunks.
+func (w *Weights[T]) sparseInput(x []T, batch int) bool {
+	sx, size := Stride[T](w.In), chunkOf(batch, maskBits)
 	live := 0
-	for b := 0; b < batch; b += maskBits {
-		liveMasks(&w.live[0], &x[b*sx], sx, min(maskBits, batch-b), sx/lanes[T]())
-		for _, m := range w.live {
+	for b := 0; b < batch; b += size {
+		masks := w.masks(b / size % maskChunks)
+		liveMasks(&masks[0], &x[b*sx], sx, min(size, batch-b), sx/lanes[T]())
+		for _, m := range masks {
 			live += bits.OnesCount32(m)
 		}
 	}
 	return live*10 < 8*batch*w.In
 }
 
-func (w *Weights[T]) updateSparse(alpha T, dy, x, bias []T, rows int) {
+func (w *Weights[T]) updateSparse(alpha T, dy, x, bias []T, rows int, masks []uint32) {
 	sx, sy := Stride[T](w.In), Stride[T](w.Out)
-	liveMasks(&w.live[0], &x[0], sx, rows, sx/lanes[T]())
 	for p, np := 0, 0; p < sy; p += np * w.width {
 		np = panelsAtOnce((sy - p) / w.width)
 		for q := range np {
 			w.scaleDelta(q*w.width, np*w.width, bias, dy, p+q*w.width, sy, alpha, rows)
 		}
-		updateLive(np, &w.data[p*w.In], w.width*w.In, &x[0], sx, &w.delta[0], &w.live[0], w.In)
+		updateLive(np, &w.data[p*w.In], w.width*w.In, &x[0], sx, &w.delta[0], &masks[0], w.In)
 	}
 }
 

@@ -29,6 +29,25 @@ func Scale[T Float](x []T, a T) {
 	}
 }
 
+// Dot returns Σ_i x_i y_i, in T and in an order that depends on the implementation. It
+// panics if the lengths differ.
+func Dot[T Float](x, y []T) T {
+	if len(x) != len(y) {
+		panic("kernel: Dot: lengths differ")
+	}
+	var sum T
+	i := 0
+	if simd {
+		if i = wholeVectors[T](len(x)); i > 0 {
+			sum = dotVectors(&x[0], &y[0], i/lanes[T]())
+		}
+	}
+	for ; i < len(x); i++ {
+		sum += x[i] * y[i]
+	}
+	return sum
+}
+
 // EvenPowerSums adds Σ_i x_i^{2k} to dst[k−1] for k = 1 … len(dst), in float64
 // whatever the type of x: x^6 of a small float32 would vanish. The order of the
 // sum depends on the implementation.

@@ -28,6 +28,12 @@ func testVectors[T Float](t *testing.T) {
 			if !sameBits(in, x.data) {
 				t.Fatal("Axpy changed x")
 			}
+			sum, size := 0.0, 0.0
+			for i, v := range in[offset:] {
+				sum += float64(v) * float64(y.data[offset+i])
+				size += math.Abs(float64(v) * float64(y.data[offset+i]))
+			}
+			near(t, "Dot", float64(Dot(x.data[offset:], y.data[offset:])), sum, float64(n+1)*epsilon[T]()*size)
 			for terms := range 6 {
 				checkPowerSums(t, x.data[offset:], terms)
 			}

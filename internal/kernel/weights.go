@@ -55,7 +55,7 @@ func NewWeights[T Float](out, in int) *Weights[T] {
 		Out: out, In: in, width: PanelWidth[T](),
 		data:  aligned[T](Stride[T](out) * in),
 		delta: aligned[T](maskBits * maxPanels * PanelWidth[T]()),
-		live:  make([]uint32, Stride[T](in)),
+		live:  make([]uint32, maskChunks*Stride[T](in)),
 	}
 }
 

@@ -159,7 +159,7 @@ func checkProducts[T Float](t *testing.T, g *rand.Rand, out, in, batch int, zero
 func testProducts[T Float](t *testing.T) {
 	g := rand.New(rand.NewPCG(1, 2))
 	zeros := []float64{0, 0.5, 0.9, 1}
-	batches := []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 33, 50}
+	batches := []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 33, 100}
 	n := 0
 	for _, out := range []int{1, 5, 11, 12, 13, 23, 24, 25, 36, 37, 47, 48, 49, 73, 97} {
 		for _, in := range []int{1, 2, 3, 4, 5, 7, 8, 12, 13, 24, 47, 49, 129} {

@@ -8,17 +8,17 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"sobolev/dataset"
+	"sobolev/internal/needs"
 )
 
 // What is embedded is what the generator makes of the full set.
 func TestEmbeddedIsGenerated(t *testing.T) {
 	files, err := generate("")
-	if errors.Is(err, dataset.ErrMissing) && !slices.Contains(strings.Split(os.Getenv("SOBOLEV_REQUIRE"), ","), "fashion-mnist") {
-		t.Skipf("needs fashion-mnist: %v", err)
+	if errors.Is(err, dataset.ErrMissing) {
+		needs.Missing(t, "fashion-mnist", err)
 	}
 	if err != nil {
 		t.Fatal(err)

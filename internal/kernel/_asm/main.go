@@ -79,6 +79,7 @@ func main() {
 		liveMasks(e)
 		axpy(e)
 		scale(e)
+		dot(e)
 		evenPowers(e)
 		peak(e)
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 )
@@ -40,6 +42,32 @@ func scale(e element) {
 		}
 		ADDQ(U32(k*vector), x)
 	})
+	end()
+}
+
+// dot keeps four vectors of sums, enough for the latency of a multiply-add while the
+// loads set the pace.
+func dot(e element) {
+	e.begin("dot", fmt.Sprintf("func(sums *[%d]T, x, y *T, n int)", e.lanes),
+		"dot"+e.suffix+" sets sums to Σ x·y, lane by lane; n counts vectors of 32 bytes.")
+	x, y, n := param("x"), param("y"), param("n")
+	acc := ymms(4)
+	for _, a := range acc {
+		e.xor(a, a, a)
+	}
+	unrolled(n, 4, func(k int) {
+		for i := range k {
+			t := YMM()
+			e.load(at(x, i*vector), t)
+			e.fma(at(y, i*vector), t, acc[i])
+		}
+		ADDQ(U32(k*vector), x)
+		ADDQ(U32(k*vector), y)
+	})
+	e.add(acc[1], acc[0], acc[0])
+	e.add(acc[3], acc[2], acc[2])
+	e.add(acc[2], acc[0], acc[0])
+	e.load(acc[0], at(param("sums"), 0))
 	end()
 }
 

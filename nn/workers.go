@@ -1,0 +1,52 @@
+package nn
+
+import "sync"
+
+// each calls f with all tasks 0 … tasks−1, on up to the given number of goroutines;
+// worker, below that number, says which one it is. One worker takes them in order
+// on the caller's goroutine. Results must not depend on who did what: a task owns
+// what it writes.
+func each(workers, tasks int, f func(worker, task int)) {
+	if workers = min(workers, tasks); workers <= 1 {
+		for task := range tasks {
+			f(0, task)
+		}
+		return
+	}
+	queue := make(chan int, tasks)
+	for task := range tasks {
+		queue <- task
+	}
+	close(queue)
+	var group sync.WaitGroup
+	for worker := range workers {
+		group.Go(func() {
+			for task := range queue {
+				f(worker, task)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// eachWindow cuts samples into blocks and calls pass with as many of them at once as
+// there are lanes, then order with their numbers of rows: order adds up what the
+// lanes hold, block after block, so that sums over samples have the same order for
+// any number of lanes.
+func eachWindow(lanes, samples, block int, pass func(lane, from, rows int), order func(rows []int)) {
+	rows := make([]int, 0, lanes)
+	for from := 0; from < samples; from += lanes * block {
+		rows = rows[:0]
+		for at := from; at < samples && len(rows) < lanes; at += block {
+			rows = append(rows, min(block, samples-at))
+		}
+		each(lanes, len(rows), func(_, lane int) { pass(lane, from+lane*block, rows[lane]) })
+		order(rows)
+	}
+}
+
+// lanes returns the number of blocks of samples that are worth passing at once, of
+// those that fit into memory; at least one.
+func (n *Network[T]) lanes(samples, block int, fit int64) int {
+	return int(max(1, min(int64(n.Workers), int64((samples+block-1)/block), fit)))
+}
