@@ -65,7 +65,9 @@ func product(shape []int) int {
 func newLayer(l rundir.Layer) (nn.Layer, error) {
 	switch l.Kind {
 	case "linear":
-		return nn.Linear(l.Size), nil
+		linear := nn.Linear(l.Size)
+		linear.NoBias = l.Bias != nil && !*l.Bias
+		return linear, nil
 	case "conv":
 		c := nn.Conv(l.Conv.Out, l.Conv.Kernel, l.Conv.Stride, l.Conv.Padding)
 		c.NoBias = l.Conv.Bias != nil && !*l.Conv.Bias

@@ -5,8 +5,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
-	"sobolev/curvature"
 	"sobolev/dataset"
 	"sobolev/nn"
 	"sobolev/rundir"
@@ -62,6 +62,7 @@ func (a *audit) load(ctx context.Context) error {
 	if a.net, err = a.model.network(); err != nil {
 		return err
 	}
+	a.net.Workers = a.Workers
 	if a.model.channelsLast && max(len(a.Mean), len(a.Std)) > 1 {
 		return &rundir.ValueError{Key: "normalize", Problem: "the model takes images channels-last, for which only one mean and one standard deviation are applied; normalise the channels before the data are saved"}
 	}
@@ -82,14 +83,15 @@ func (a *audit) load(ctx context.Context) error {
 	return a.checkMemory()
 }
 
-// checkMemory counts what stays in memory throughout: the data in both precisions.
+// checkMemory takes off what stays in memory throughout: the data in both precisions.
 func (a *audit) checkMemory() error {
 	values := len(a.train.X) + len(a.train.Y)
 	if a.test != nil {
 		values += len(a.test.X) + len(a.test.Y)
 	}
-	if need := int64(values) * (4 + 8); need > a.memory {
-		return &rundir.ValueError{Key: "memory", Problem: fmt.Sprintf("the data alone take %.3g MB and the limit is %.3g MB; raise it, or use fewer samples with --limit", float64(need)/1e6, float64(a.memory)/1e6)}
+	var err error
+	if a.memory, err = workingMemory(a.memory, int64(values)*(4+8)); err != nil {
+		return &rundir.ValueError{Key: "memory", Problem: err.Error() + ", or use fewer samples with --limit"}
 	}
 	return nil
 }
@@ -108,7 +110,7 @@ func (a *audit) measure(ctx context.Context) (*rundir.Result, error) {
 		Moments: []rundir.Moment{}, Warnings: append([]string{}, a.warnings...),
 		MeasuredOrders: orders, MeasuredStability: a.config.Measure.StabilityOptions(),
 	}
-	if r.MeasuredModel, err = digestFile(a.Model); err != nil {
+	if r.MeasuredModel, err = rundir.FileDigest(a.Model); err != nil {
 		return nil, err
 	}
 	if r.Data.Source, err = a.dataSource(); err != nil {
@@ -117,15 +119,27 @@ func (a *audit) measure(ctx context.Context) (*rundir.Result, error) {
 	if err := a.measureFit(r, data, loss); err != nil {
 		return nil, err
 	}
-	if err := measureMoments(r, a.net, data, loss, orders, a.memory); err != nil {
+	g := newNorms(data.N, a.net.Outputs(), slices.Max(orders))
+	if err := measureMoments(r, a.net, data, loss, orders, a.memory, g); err != nil {
 		return nil, err
 	}
-	if err := a.measureStability(ctx, r, data, loss); err != nil {
+	if err := a.measureStability(ctx, r, data, loss, g); err != nil {
 		return nil, err
 	}
 	a.limitExactness(r)
 	a.refuteSmoothness(r)
+	a.explainAbsent(r)
 	return r, nil
+}
+
+// explainAbsent gives the reasons for sections that are not there.
+func (a *audit) explainAbsent(r *rundir.Result) {
+	if r.Stability != nil && r.Spectrum == nil {
+		r.Warnings = append(r.Warnings, "spectrum and rank are null: they come with exact thresholds alone")
+	}
+	if a.Radius == 0 {
+		r.Warnings = append(r.Warnings, "seminorms, geometry, smoothness and robustness are null: they are about balls around the samples, whose radius was not given (--radius)")
+	}
 }
 
 func (a *audit) convention(loss nn.Loss) rundir.Convention {
@@ -144,44 +158,43 @@ func (a *audit) convention(loss nn.Loss) rundir.Convention {
 func (a *audit) measureFit(r *rundir.Result, data nn.Data[float64], loss nn.Loss) error {
 	fit, err := a.net.NewEvaluator().Fit(data, loss)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", a.Data, err)
 	}
 	if math.IsNaN(fit.Loss) || math.IsInf(fit.Loss, 0) {
 		return fmt.Errorf("%s: the loss on %s is not finite: the weights are too large for these inputs", a.Model, a.Data)
 	}
 	r.Fit = rundir.Fit{
 		Loss: rundir.Number(fit.Loss), RelativeLoss: rundir.Number(fit.RelativeLoss), MaxResidual: rundir.Number(fit.MaxResidual),
-		Interpolates: fit.RelativeLoss <= a.tolerance,
+		Interpolates: loss.Squared() && fit.RelativeLoss <= a.tolerance,
 	}
-	if !r.Fit.Interpolates {
+	if data.Classification {
+		accuracy := rundir.Number(fit.Accuracy)
+		r.Fit.Accuracy = &accuracy
+	}
+	switch {
+	case !loss.Squared():
+		r.Warnings = append(r.Warnings, "cross-entropy: its gradients vanish nowhere, so that thresholds and curvature are those of a "+notInterpolating+"; relative_loss and max_residual are those of p − y, p = softmax(f), and moments those of the logits f")
+	case !r.Fit.Interpolates:
 		r.Warnings = append(r.Warnings, fmt.Sprintf(
 			"not interpolating: relative loss %.3g is above %g; the theory of linear stability is about solutions that fit their data", fit.RelativeLoss, a.tolerance))
 	}
 	return nil
 }
 
-func (a *audit) measureStability(ctx context.Context, r *rundir.Result, data nn.Data[float64], loss nn.Loss) error {
+// notInterpolating says what the thresholds of cross-entropy are.
+const notInterpolating = "linearisation at a point that does not interpolate; Theorems 2–7 do not apply"
+
+func (a *audit) measureStability(ctx context.Context, r *rundir.Result, data nn.Data[float64], loss nn.Loss, g *norms) error {
 	sampling, err := stability.ParseSampling(a.config.SGD.Sampling)
 	if err != nil {
 		return err
 	}
-	s := &study{Result: r, net: a.net, data: data, test: widenData(a.testData()), options: *r.MeasuredStability,
-		eta: a.LearningRate, batch: a.BatchSize, sampling: sampling, memory: a.memory, seed: stream(a.Seed, stabilityPurpose, 1),
+	s := &study{Result: r, net: a.net, data: data, test: widenData(a.testData()), shape: a.train.Shape, preprocessing: a.train.Preprocessing, options: *r.MeasuredStability,
+		eta: a.LearningRate, batch: a.BatchSize, sampling: sampling, memory: a.memory, norms: g, seed: stream(a.Seed, stabilityPurpose, 1),
 		given: givenConstants{smoothness: a.Smoothness, approximation: a.Approximation, bound: a.TargetBound, lipschitz: a.TargetLipschitz, tolerance: a.tolerance}}
-	s.rng = generator(s.seed)
 	s.warn("stability is that of plain SGD with this learning rate and batch size; with momentum, weight decay or Adam the model was trained by another method")
 	s.warnOfMethod(rundir.Point{Method: "sgd"})
-	if s.point, err = curvature.At(s.net, s.data, loss, s.memory); err == nil {
-		err = s.measure(ctx)
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil {
-		s.warn("stability: " + err.Error())
-		s.Stability = nil
-	}
-	return nil
+	return s.run(ctx, loss)
 }
 
 // limitExactness takes the word exact back where a part of the data stands for all

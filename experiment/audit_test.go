@@ -58,12 +58,6 @@ type auditGolden struct {
 		NonUniformity float64 `json:"non_uniformity_sqrt_lambda_max_Sigma"`
 	}
 	Thresholds []goldenThreshold `json:"thresholds_k2"`
-	Spectra    []struct {
-		B           int
-		Replacement bool
-		Eta         float64
-		Rho         float64 `json:"rho_span"`
-	} `json:"T2_spectra"`
 }
 
 func readAuditGolden(t *testing.T, fixture string) auditGolden {
@@ -155,18 +149,6 @@ func checkGolden(t *testing.T, r *rundir.Result, g auditGolden, loss string) {
 	near(t, "λ_max", *r.Curvature.LambdaMax, scale*g.Hessian.LambdaMax, goldenTolerance)
 	near(t, "non-uniformity", *r.Curvature.NonUniformity, scale*g.Hessian.NonUniformity, goldenTolerance)
 	near(t, "effective learning rate", r.Convention.EffectiveLearningRate, 1.1*g.Thresholds[0].EtaStar, goldenTolerance)
-}
-
-func TestAuditOfGoldenSpectralRadii(t *testing.T) {
-	g := readAuditGolden(t, "fnn-scalar")
-	if len(g.Spectra) < 6 {
-		t.Fatal(len(g.Spectra))
-	}
-	for _, want := range g.Spectra {
-		o := auditFixture("fnn-scalar")
-		o.LearningRate, o.BatchSize, o.Sampling = want.Eta, want.B, sampling(want.Replacement)
-		near(t, "spectral radius", auditOf(t, o).Stability.SpectralRadius2, want.Rho, goldenTolerance)
-	}
 }
 
 // writeFile writes a file of a test and returns its path.

@@ -26,8 +26,13 @@ func readArchitecture(path string, shape []int) (arch nn.Architecture, weights [
 	if err != nil {
 		return arch, nil, err
 	}
+	return parseArchitecture(path, string(text), shape)
+}
+
+// parseArchitecture reads the text of a file.
+func parseArchitecture(path, text string, shape []int) (arch nn.Architecture, weights []string, err error) {
 	wrong := func(err error) error { return &rundir.ValueError{Key: "arch", Problem: err.Error()} }
-	rest, value := cutWeights(string(text))
+	rest, value := cutWeights(text)
 	if value != "" {
 		if weights, err = parseWeights(value); err != nil {
 			return arch, nil, wrong(fmt.Errorf("%s: weights: %w", path, err))

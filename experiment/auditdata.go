@@ -2,15 +2,15 @@ package experiment
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 
 	"sobolev/dataset"
 	"sobolev/nn"
@@ -26,31 +26,20 @@ func (a *audit) testData() nn.Data[float32] {
 
 // dataSource names the file of the data and its SHA-256.
 func (a *audit) dataSource() (string, error) {
-	if filepath.Ext(a.Data) != ".npz" {
+	name, _ := splitClasses(a.Data)
+	if filepath.Ext(name) != ".npz" {
 		return a.train.Source.String(), nil
 	}
-	sum, err := digestFile(a.Data)
-	return fmt.Sprintf("%s, SHA-256 %s", filepath.Base(a.Data), sum), err
-}
-
-func digestFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	sum, err := rundir.FileDigest(name)
+	return fmt.Sprintf("%s, SHA-256 %s", filepath.Base(name), sum), err
 }
 
 // loadData reads the training and the test set, and draws the subset.
 func (a *audit) loadData(ctx context.Context) error {
-	request := dataset.Request{Name: a.Data, Seed: stream(a.Seed, subsetPurpose, 0), Preprocessing: dataset.Preprocessing{Mean: a.Mean, Std: a.Std}}
+	request := dataset.Request{Seed: stream(a.Seed, subsetPurpose, 0), Preprocessing: dataset.Preprocessing{Mean: a.Mean, Std: a.Std}}
+	request.Name, request.Classes = splitClasses(a.Data)
 	var err error
-	if a.train, a.test, err = dataset.Load(ctx, request); err != nil {
+	if a.train, a.test, err = loadSets(ctx, request); err != nil {
 		return requestError("data", err)
 	}
 	if a.Test != "" {
@@ -71,6 +60,45 @@ func (a *audit) loadData(ctx context.Context) error {
 	a.train = a.train.Select(drawn)
 	a.warnings = append(a.warnings, fmt.Sprintf("%d of %d training samples, drawn with seed %d (--limit): all numbers are those of this subset, and of SGD on it", a.Limit, a.available, a.Seed))
 	return nil
+}
+
+// classSuffix are the classes behind the name of a data set: fashion-mnist:0,6.
+var classSuffix = regexp.MustCompile(`^(.+):([0-9]{1,9}(?:,[0-9]{1,9})*)$`)
+
+func splitClasses(data string) (name string, classes []int) {
+	found := classSuffix.FindStringSubmatch(data)
+	if found == nil {
+		return data, nil
+	}
+	for c := range strings.SplitSeq(found[2], ",") {
+		class, _ := strconv.Atoi(c) // nine digits at most
+		classes = append(classes, class)
+	}
+	return found[1], classes
+}
+
+// loadSets reads the data that the name of a request stands for: an .npz file, a pair
+// of IDX files by its images or their folder, CIFAR-10's archive or the folder of its
+// batches, or a name of the catalogue.
+func loadSets(ctx context.Context, request dataset.Request) (train, test *dataset.Set, err error) {
+	info, err := os.Stat(request.Name)
+	switch folder := err == nil && info.IsDir(); {
+	case dataset.IsIDXImages(request.Name):
+		return dataset.LoadIDX(ctx, request)
+	case folder:
+		images, err := filepath.Glob(filepath.Join(request.Name, "train-images-idx3-ubyte*"))
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(images) > 0 {
+			request.Name = images[0]
+			return dataset.LoadIDX(ctx, request)
+		}
+	case !strings.HasSuffix(request.Name, ".tar.gz"):
+		return dataset.Load(ctx, request)
+	}
+	request.Name, request.DataDir = "cifar-10", request.Name
+	return dataset.Load(ctx, request)
 }
 
 func largestInput(x []float32) float64 {

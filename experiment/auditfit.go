@@ -60,8 +60,11 @@ func matches(have, want []module) error {
 			switch {
 			case inLayer && !inFile:
 				hint := ""
-				if p == "bias" && len(w.parts["weight"].Shape) == 4 {
+				switch {
+				case p == "bias" && len(w.parts["weight"].Shape) == 4:
 					hint = "; write bias: false in the conv if it has none"
+				case p == "bias" && len(w.parts["weight"].Shape) == 2:
+					hint = fmt.Sprintf("; write linear: {out: %d, bias: false} if it has none", a.Shape[0])
 				}
 				return fmt.Errorf("tensor %s is missing: %s needs %v%s", name, layerName(w.name), a.Shape, hint)
 			case inFile && !inLayer:
@@ -121,6 +124,9 @@ func (m *auditedModel) inferDense(groups map[string][]module, inputs int, activa
 		}
 	}
 	m.architecture = nn.FNN(inputs, hidden, sizes[len(sizes)-1], a)
+	for i, l := range modules {
+		m.architecture.Layers[2*i].NoBias = l.parts["bias"] == nil
+	}
 	m.warnings = append(m.warnings, fmt.Sprintf("the architecture is inferred from the shapes of the tensors: dense layers %d–%s with %v between them", inputs, strings.Trim(strings.ReplaceAll(fmt.Sprint(sizes), " ", "–"), "[]"), a))
 	return modules, nil
 }
@@ -134,11 +140,11 @@ func denseStack(have []module, inputs int) error {
 		switch {
 		case w == nil || len(w.Shape) != 2 || len(m.parts) > 2 || len(m.parts) == 2 && b == nil:
 			return fmt.Errorf("%v is no dense layer; describe the layers in an architecture file (--arch)", m)
-		case b == nil:
-			return fmt.Errorf("tensor %sbias is missing: a linear layer without bias is not supported", name)
 		case w.Shape[1] != inputs:
 			return fmt.Errorf("tensor %sweight has shape %v, but gets %d inputs", name, w.Shape, inputs)
-		case len(b.Shape) != 1 || b.Shape[0] != w.Shape[0] || b.Shape[0] == 0:
+		case w.Shape[0] == 0:
+			return fmt.Errorf("tensor %sweight has shape %v: a layer without outputs", name, w.Shape)
+		case b != nil && (len(b.Shape) != 1 || b.Shape[0] != w.Shape[0]):
 			return fmt.Errorf("tensor %sbias has shape %v, its weight %v", name, b.Shape, w.Shape)
 		}
 		inputs = w.Shape[0]

@@ -90,7 +90,7 @@ func (m *auditedModel) readONNX() error {
 	if mustFold(net.Layers, len(net.Input) == 1) {
 		return fmt.Errorf("%s: a batch normalisation of vectors can be audited behind a linear layer only, into which it is folded", m.file)
 	}
-	m.architecture.Layers, m.tensors, err = layersOfONNX(net.Layers, "net.")
+	m.architecture.Layers, m.tensors, err = layersOfONNX(net.MoveActivations().Layers, "net.")
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.file, err)
 	}
@@ -142,23 +142,27 @@ func layersOfONNX(layers []onnx.Layer, prefix string) ([]nn.Layer, []safetensors
 	return list, tensors, nil
 }
 
+// withBias returns the layer with the weight, of the given shape, and the bias that l
+// has, if any.
+func withBias(layer nn.Layer, l *onnx.Layer, tensor func(string, []float64, ...int) safetensors.Tensor, shape ...int) (nn.Layer, []safetensors.Tensor) {
+	ts := []safetensors.Tensor{tensor("weight", l.Weight, shape...)}
+	if layer.NoBias = l.Bias == nil; !layer.NoBias {
+		ts = append(ts, tensor("bias", l.Bias, l.Out))
+	}
+	return layer, ts
+}
+
 func layerOfONNX(l *onnx.Layer, name string) (nn.Layer, []safetensors.Tensor, error) {
 	tensor := func(part string, v []float64, shape ...int) safetensors.Tensor {
 		return safetensors.F64(name+"."+part, shape, v)
 	}
 	switch l.Kind {
 	case onnx.Linear:
-		if l.Bias == nil {
-			return nn.Layer{}, nil, fmt.Errorf("a linear layer without bias is not supported: its bias would count as a parameter")
-		}
-		return nn.Linear(l.Out), []safetensors.Tensor{tensor("weight", l.Weight, l.Out, len(l.Weight)/l.Out), tensor("bias", l.Bias, l.Out)}, nil
+		layer, ts := withBias(nn.Linear(l.Out), l, tensor, l.Out, len(l.Weight)/l.Out)
+		return layer, ts, nil
 	case onnx.Conv:
-		conv := nn.Conv(l.Out, l.Kernel, l.Stride, l.Padding)
-		ts := []safetensors.Tensor{tensor("weight", l.Weight, l.Out, len(l.Weight)/(l.Out*l.Kernel*l.Kernel), l.Kernel, l.Kernel)}
-		if conv.NoBias = l.Bias == nil; !conv.NoBias {
-			ts = append(ts, tensor("bias", l.Bias, l.Out))
-		}
-		return conv, ts, nil
+		layer, ts := withBias(nn.Conv(l.Out, l.Kernel, l.Stride, l.Padding), l, tensor, l.Out, len(l.Weight)/(l.Out*l.Kernel*l.Kernel), l.Kernel, l.Kernel)
+		return layer, ts, nil
 	case onnx.BatchNorm:
 		c, variance := len(l.Weight), make([]float64, len(l.Variance))
 		for i, v := range l.Variance {

@@ -98,6 +98,99 @@ func TestAuditOfONNXIsThatOfItsWeights(t *testing.T) {
 	}
 }
 
+// PyTorch's relu(max_pool2d(conv(x))) and relu(flatten(x)) are networks of package nn
+// in another order, and give the same result to the last bit; what does not commute is
+// refused.
+func TestAuditOfActivationsBehindPoolings(t *testing.T) {
+	o := auditFixture("cnn-tiny")
+	o.Radius, o.LearningRate = 0.01, 2e-3
+	o.Architecture, o.Activation = "", ""
+	graph := layersAndWeights(t, "cnn-tiny")
+	o.Model = writeONNX(t, graph)
+	want := comparable(t, auditOf(t, o))
+	l := graph.Layers // conv, relu, pool, conv, relu, pool, flatten, linear, …
+	for _, order := range [][]int{{0, 2, 1, 3, 5, 4, 6}, {0, 1, 2, 3, 5, 6, 4}, {0, 2, 1, 3, 4, 5, 6}} {
+		other := *graph
+		other.Layers = nil
+		for _, i := range order {
+			other.Layers = append(other.Layers, l[i])
+		}
+		other.Layers = append(other.Layers, l[7:]...)
+		o.Model = writeONNX(t, &other)
+		if got := comparable(t, auditOf(t, o)); got != want {
+			t.Errorf("in the order %v:\n%s\nwant\n%s", order, got, want)
+		}
+	}
+	for _, c := range []struct {
+		pool       onnx.Kind
+		activation onnx.Activation
+	}{{onnx.AvgPool, onnx.ReLU}, {onnx.MaxPool, onnx.GELU}} {
+		other := *graph
+		other.Layers = slices.Clone(l)
+		other.Layers[1], other.Layers[2] = onnx.Layer{Kind: c.pool, Kernel: 2}, onnx.Layer{Kind: onnx.Activate, Activation: c.activation}
+		o.Model = writeONNX(t, &other)
+		if _, err := Audit(t.Context(), o); err == nil || !strings.Contains(err.Error(), "activation") {
+			t.Errorf("%s behind %s: %v", c.activation, c.pool, err)
+		}
+	}
+}
+
+// A bias that is not there is no parameter; all else is as if it were zero. The three
+// ways to such a network give the same result, to the last bit.
+func TestAuditOfLayersWithoutBias(t *testing.T) {
+	fixture := readTensors(t, auditFixture("fnn-tiny").Model).Tensors
+	var without, zeros []safetensors.Tensor
+	for _, s := range fixture {
+		switch s.Name {
+		case "net.0.bias", "net.2.bias":
+			zeros = append(zeros, safetensors.F64(s.Name, s.Shape, make([]float64, s.Shape[0])))
+		default:
+			without, zeros = append(without, s), append(zeros, s)
+		}
+	}
+	o := auditFixture("fnn-tiny")
+	o.Model, o.InterpolationTolerance, o.Radius, o.LearningRate = writeTensors(t, without), 100, 0.01, 1e-3
+	r := auditOf(t, o)
+	want := comparable(t, r)
+
+	graph := layersAndWeights(t, "fnn-tiny")
+	graph.Layers[0].Bias, graph.Layers[2].Bias = nil, nil
+	asONNX, asYAML := o, o
+	asONNX.Model, asONNX.Activation = writeONNX(t, graph), ""
+	asYAML.Activation, asYAML.Architecture = "", writeFile(t, "arch.yaml", []byte("layers: [linear: {out: 8, bias: false}, relu, linear: {out: 7, bias: false}, relu, linear: {out: 3}]"))
+	for _, other := range []AuditOptions{asONNX, asYAML} {
+		if got := comparable(t, auditOf(t, other)); got != want {
+			t.Errorf("%s: \n%s\ninferred\n%s", other.Model, got, want)
+		}
+	}
+
+	o.Model = writeTensors(t, zeros)
+	z := auditOf(t, o)
+	near(t, "loss", r.Fit.Loss, float64(z.Fit.Loss), 0)
+	if r.Model.Parameters != z.Model.Parameters-8-7 {
+		t.Errorf("%d parameters, %d with biases", r.Model.Parameters, z.Model.Parameters)
+	}
+	for j, m := range r.Moments {
+		near(t, "sum_x", m.SumX, float64(z.Moments[j].SumX), 1e-12)
+		near(t, "g_delta", m.GDelta, float64(z.Moments[j].GDelta), 1e-12)
+		biases := 0.0
+		for l, layer := range m.Layers {
+			near(t, "sum_weight", layer.SumWeight, float64(z.Moments[j].Layers[l].SumWeight), 1e-12)
+			if l < 2 {
+				biases += float64(z.Moments[j].Layers[l].SumBias)
+				near(t, "sum_bias", layer.SumBias, 0, 0)
+			}
+		}
+		near(t, "sum_W", m.SumW, float64(z.Moments[j].SumW)-biases, 1e-12)
+	}
+	near(t, "trace", r.Curvature.Trace, float64(r.Moments[0].SumW), 1e-12)
+	for _, b := range r.Bounds {
+		if strings.Contains(b.SharpForm, "bias") {
+			t.Errorf("%s, k = %d: form %s of a layer without bias", b.Statement, b.K, b.SharpForm)
+		}
+	}
+}
+
 // File order means nothing, nor does how often the audit is done.
 func TestAuditOrdersTensorsByTheirNumbers(t *testing.T) {
 	for _, fixture := range []string{"fnn-tiny", "cnn-tiny"} {

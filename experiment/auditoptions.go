@@ -1,12 +1,14 @@
 package experiment
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
 	"strings"
 
+	"sobolev/nn"
 	"sobolev/rundir"
 )
 
@@ -19,8 +21,10 @@ type AuditOptions struct {
 	// tensors, with Activation between them: "relu", "tanh", "gelu", "softplus",
 	// "sigmoid" or "identity".
 	Architecture, Activation string
-	// Data is the training set: an .npz file, or a name of dataset.Catalogue. Test is
-	// an .npz file; empty: the test set that Data brings, if any.
+	// Data is the training set: an .npz file, the images of a pair of IDX files or
+	// their folder, CIFAR-10's archive or folder, or a name of dataset.Catalogue. Classes
+	// to choose, in the order of the outputs, come behind a colon: "fashion-mnist:0,6".
+	// Test is an .npz file; empty: the test set that Data brings, if any.
 	Data, Test string
 	// Mean and Std normalise the inputs to (x − Mean)/Std, one value for all
 	// channels or one a channel; empty: 0 and 1.
@@ -31,8 +35,8 @@ type AuditOptions struct {
 
 	LearningRate float64
 	BatchSize    int
-	// Loss is "mse" (the default) or "half-mse", in whose units the learning rate is;
-	// see nn.Loss. Sampling is "without-replacement" (the default),
+	// Loss is "mse" (the default), "half-mse" or "cross-entropy", in whose units the
+	// learning rate is; see nn.Loss. Sampling is "without-replacement" (the default),
 	// "with-replacement" or "epochs".
 	Loss, Sampling string
 
@@ -51,6 +55,9 @@ type AuditOptions struct {
 	InterpolationTolerance float64
 	// Memory limits the bytes of working memory; 0: 2 GiB.
 	Memory int64
+	// Workers is the number of goroutines that share the work; 0: 1. The result does not
+	// depend on it.
+	Workers int
 	// Seed is the root of the random streams: of a subset, and of estimates.
 	Seed uint64
 }
@@ -82,9 +89,10 @@ func (o AuditOptions) config() (rundir.Config, error) {
 	wrong := func(key, format string, args ...any) (rundir.Config, error) {
 		return rundir.Config{}, &rundir.ValueError{Key: key, Problem: fmt.Sprintf(format, args...)}
 	}
+	if _, err := nn.ParseLoss(cmp.Or(o.Loss, "mse")); err != nil {
+		return wrong("loss", "%v", err)
+	}
 	switch {
-	case o.Loss == "cross-entropy":
-		return wrong("loss", "cross-entropy is not implemented: thresholds and bounds here are those of the squared losses mse and half-mse")
 	case o.Limit < 0:
 		return wrong("limit", "%d is below 0", o.Limit)
 	case o.Memory < 0:
@@ -98,13 +106,20 @@ func (o AuditOptions) config() (rundir.Config, error) {
 	case o.Test != "" && filepath.Ext(o.Test) != ".npz":
 		return wrong("test", "%q does not end in .npz; sets of the catalogue bring their own test set", o.Test)
 	}
+	loss := o.Loss
+	if loss == nn.CrossEntropy.String() {
+		loss = "" // no run has it
+	}
 	cfg := rundir.Config{
 		Dataset: rundir.Dataset{Name: o.Data, Preprocess: rundir.Preprocess{Mean: o.Mean, Std: o.Std}},
-		Loss:    o.Loss,
+		Loss:    loss,
 		SGD:     rundir.SGD{Iterations: 1, Sampling: o.Sampling},
 		Grid:    rundir.Grid{LearningRate: []float64{o.LearningRate}, BatchSize: []int{o.BatchSize}},
 		Measure: rundir.Measure{Orders: o.Orders, Stability: true, Bounds: true, Radius: o.Radius},
 	}
 	cfg, err := cfg.Resolve()
+	if o.Loss != loss {
+		cfg.Loss = o.Loss
+	}
 	return cfg, optionError(err)
 }

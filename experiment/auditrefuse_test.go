@@ -33,15 +33,16 @@ func TestAuditRefuses(t *testing.T) {
 	yaml := func(text string) string { return writeFile(t, "arch.yaml", []byte(text)) }
 	labels := writeNPZ(t, map[string]array{"x": {[]int{2, 4}, make([]float32, 8)}, "y": {[]int{2}, []int64{0, 1}}})
 	sixes := writeNPZ(t, map[string]array{"x": {[]int{2, 6}, make([]float32, 12)}, "y": {[]int{2, 6}, make([]float32, 12)}})
-	noBias := layersAndWeights(t, "fnn-tiny")
-	noBias.Layers[2].Bias = nil
 	for _, c := range []struct {
 		name, fixture string
 		change        func(*AuditOptions)
 		key           string // of a *rundir.ValueError; "" for other errors
 		want          []string
 	}{
-		{"missing tensor", "fnn-tiny", func(o *AuditOptions) { o.Model = writeTensors(t, without("net.2.bias")) }, "", []string{"tensor net.2.bias is missing"}},
+		{"missing tensor", "fnn-tiny", func(o *AuditOptions) {
+			o.Activation, o.Architecture = "", yaml("layers: [linear: 8, relu, linear: 7, relu, linear: 3]")
+			o.Model = writeTensors(t, without("net.2.bias"))
+		}, "", []string{"tensor net.2.bias is missing", "linear: {out: 7, bias: false}"}},
 		{"missing tensor of an architecture", "cnn-tiny", func(o *AuditOptions) {
 			o.Model = writeTensors(t, slices.DeleteFunc(slices.Clone(cnn), func(s safetensors.Tensor) bool { return s.Name == "features.0.bias" }))
 		}, "", []string{"tensor features.0.bias is missing", "layers[0]", "bias: false"}},
@@ -76,14 +77,17 @@ func TestAuditRefuses(t *testing.T) {
 		{"large batch", "fnn-tiny", func(o *AuditOptions) { o.BatchSize = 11 }, "batch", []string{"11 is above 10"}},
 		{"no rate", "fnn-tiny", func(o *AuditOptions) { o.LearningRate = math.NaN() }, "lr", []string{"not a positive number"}},
 		{"order 17", "fnn-tiny", func(o *AuditOptions) { o.Orders = []int{17} }, "orders", []string{"17 is above 16"}},
-		{"unknown loss", "fnn-tiny", func(o *AuditOptions) { o.Loss = "hinge" }, "loss", []string{"mse"}},
-		{"cross-entropy", "fnn-tiny", func(o *AuditOptions) { o.Loss = "cross-entropy" }, "loss", []string{"not implemented"}},
+		{"unknown loss", "fnn-tiny", func(o *AuditOptions) { o.Loss = "hinge" }, "loss", []string{`"hinge"`, "mse", "cross-entropy"}},
+		{"no classes", "fnn-tiny", func(o *AuditOptions) { o.Loss = "cross-entropy" }, "", []string{"fnn-tiny.npz", "target of sample 0", "cross-entropy needs classes"}},
+		{"one logit", "fnn-scalar", func(o *AuditOptions) { o.Loss = "cross-entropy" }, "", []string{"fnn-scalar.npz", "two outputs"}},
 		{"unknown sampling", "fnn-tiny", func(o *AuditOptions) { o.Sampling = "shuffle" }, "sampling", []string{"epochs"}},
 		{"constants without balls", "fnn-tiny", func(o *AuditOptions) { o.TargetBound = 1 }, "radius", []string{"--target-bound"}},
 		{"unknown data", "fnn-tiny", func(o *AuditOptions) { o.Data = "mnist" }, "data", []string{`"mnist" is not known`}},
+		{"unknown class", "fnn-tiny", func(o *AuditOptions) { o.Data = "fashion-mnist-mini:0,7" }, "data", []string{"no class 7"}},
+		{"a class twice", "fnn-tiny", func(o *AuditOptions) { o.Data = "fashion-mnist-mini:3,3" }, "data", []string{"class 3 is listed twice"}},
+		{"an empty folder", "fnn-tiny", func(o *AuditOptions) { o.Data = t.TempDir() }, "", []string{"cifar-10", "not found"}},
 		{"several means", "fnn-tiny", func(o *AuditOptions) { o.Mean, o.Std = []float64{1, 2}, []float64{1, 1} }, "normalize", []string{"2 values"}},
 		{"little memory", "fnn-tiny", func(o *AuditOptions) { o.Memory = 600 }, "memory", []string{"limit"}},
-		{"no bias", "fnn-tiny", func(o *AuditOptions) { o.Activation, o.Model = "", writeONNX(t, noBias) }, "", []string{"layer 2", "without bias"}},
 		{"unknown operator", "fnn-tiny", func(o *AuditOptions) {
 			graph := readFile(t, writeONNX(t, layersAndWeights(t, "fnn-tiny")))
 			o.Activation, o.Model = "", writeFile(t, "model.onnx", []byte(strings.ReplaceAll(graph, "Relu", "Celu")))

@@ -50,6 +50,9 @@ func (o AuditOptions) Facts(r *rundir.Result) [][2]string {
 	if !r.Fit.Interpolates {
 		interpolates = "does not interpolate"
 	}
+	if r.Fit.Accuracy != nil {
+		interpolates += ", accuracy " + number(*r.Fit.Accuracy)
+	}
 	return [][2]string{
 		{"model", fmt.Sprintf("%s: %d parameters, %d inputs, %d outputs; first layer %s %d×%d", o.Model, m.Parameters, m.Inputs, m.Outputs, m.FirstLayer.Kind, m.FirstLayer.Rows, m.FirstLayer.Cols)},
 		{"data", fmt.Sprintf("%s: %d samples, inputs as %s", o.Data, r.Data.Samples, c.Preprocessing)},
@@ -73,7 +76,7 @@ func (o AuditOptions) Verdict(r *rundir.Result) string {
 	}
 	order := r.Stability.Orders[at]
 	threshold := short(float64(r.Stability.EtaVar.Value))
-	if !r.Stability.EtaVar.Exact && order.EtaLower != order.EtaUpper {
+	if !r.Stability.EtaVar.Exact && number(order.EtaLower) != number(order.EtaUpper) {
 		threshold = fmt.Sprintf("a learning rate between %s and %s", number(order.EtaLower), number(order.EtaUpper))
 	} else {
 		threshold = "η = " + threshold

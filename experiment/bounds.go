@@ -18,42 +18,58 @@ type norms struct {
 	inputs [][]float64
 }
 
-func (s *study) newNorms(orders int) (*norms, error) {
-	n, c := s.point.Samples(), s.point.Outputs()
+func newNorms(n, c, orders int) *norms {
 	g := &norms{}
 	for range orders {
 		g.parameters, g.input = append(g.parameters, make([]float64, n*c)), append(g.input, make([]float64, n*c))
 		g.delta, g.weights = append(g.delta, make([]float64, n*c)), append(g.weights, make([]float64, n*c))
 		g.inputs = append(g.inputs, make([]float64, n))
 	}
+	return g
+}
+
+// add takes the sums of one gradient; nil does nothing.
+func (g *norms) add(i, o int, sums *nn.GradientSums) {
+	if g == nil {
+		return
+	}
 	root := func(sum float64, k int) float64 { return math.Pow(sum, 1/float64(2*k)) }
-	err := s.net.EachGradientSums(s.data, orders, s.memory, func(i, o int, sums *nn.GradientSums) {
-		for k := 1; k <= orders; k++ {
-			at := i*c + o
-			g.parameters[k-1][at] = root(sums.Parameters(k), k)
-			g.input[k-1][at], g.delta[k-1][at] = root(sums.Input[k-1], k), root(sums.Delta[k-1], k)
-			g.weights[k-1][at] = root(sums.Weight[0][k-1], k)
+	c := len(g.input[0]) / len(g.inputs[0])
+	at := i*c + o
+	for j := range g.parameters {
+		k := j + 1
+		g.parameters[j][at] = root(sums.Parameters(k), k)
+		g.input[j][at], g.delta[j][at] = root(sums.Input[j], k), root(sums.Delta[j], k)
+		g.weights[j][at] = root(sums.Weight[0][j], k)
+	}
+}
+
+// gradientNorms returns the norms of the orders up to the highest. An audit has those
+// of the gradients from the pass that measured the moments; a run, which measures these
+// in float32, does not.
+func (s *study) gradientNorms(orders int) (*norms, error) {
+	if s.norms == nil {
+		s.norms = newNorms(s.point.Samples(), s.point.Outputs(), orders)
+		if err := s.net.EachGradientSums(s.data, orders, s.memory, s.norms.add); err != nil {
+			return nil, err
 		}
-	})
-	if err != nil {
-		return nil, err
 	}
 	s.net.EachFeatures(s.data, func(i int, x []float64) {
-		for k := 1; k <= orders; k++ {
-			g.inputs[k-1][i] = seminorm.Norm(x, k)
+		for j, of := range s.norms.inputs {
+			of[i] = seminorm.Norm(x, j+1)
 		}
 	})
-	return g, nil
+	return s.norms, nil
 }
 
 // boundsOfStability evaluates what follows from stability alone: Theorem 2, (34)
 // and Corollary 3.
 func (s *study) boundsOfStability(g *norms, sums []float64) {
 	solution, n := s.solution(), s.point.Samples()
-	w := len(sums) / highestOrder
+	w := s.net.ParameterCount()
 	for _, k := range s.MeasuredOrders {
 		largest, total := math.NaN(), 0.0
-		if k <= highestOrder && w > 0 {
+		if k*w <= len(sums) && s.point.Loss().Squared() { // else the sums are not those of J
 			largest = 0
 			for _, v := range sums[(k-1)*w : k*w] {
 				largest = max(largest, v/float64(n))
@@ -155,6 +171,9 @@ func (s *study) solution() bound.Solution {
 		WithReplacement: s.sampling.String() == "with-replacement", Epochs: s.sampling.String() == "epochs",
 		Interpolates: bound.Condition{Holds: verdict(s.Fit.Interpolates),
 			Evidence: fmt.Sprintf("relative loss %.3g, at most %g", float64(s.Fit.RelativeLoss), s.tolerance())},
+	}
+	if !s.point.Loss().Squared() {
+		sol.Interpolates = bound.Condition{Holds: bound.No, Evidence: "cross-entropy: " + notInterpolating}
 	}
 	if s.Curvature.Rank != nil {
 		sol.Rank = *s.Curvature.Rank

@@ -24,7 +24,8 @@ import (
 // shared data.
 type Experiment struct {
 	config             rundir.Config
-	memory             int64
+	memory             int64 // what a point may take
+	workers            int
 	checkpointInterval time.Duration
 
 	train, test nn.Data[float32]
@@ -33,8 +34,8 @@ type Experiment struct {
 	inputs       int
 	outputs      int
 	architecture nn.Architecture
-	// preprocessing is the formula that was applied to the inputs.
-	preprocessing string
+	// preprocessing is what was done to the inputs.
+	preprocessing dataset.Preprocessing
 	hasTest       bool
 	// source says which file the data came from; empty for embedded data.
 	source string
@@ -51,8 +52,13 @@ type Experiment struct {
 // changes a result.
 type Options struct {
 	DataDir string
-	// Memory limits the bytes of working memory of each point.
+	// Memory limits the bytes of the data and of all points that run at once; Jobs is
+	// the number of those, 0 is 1.
 	Memory int64
+	Jobs   int
+	// Workers is the number of goroutines that one point may use, for measurements and
+	// the gradients of all samples; 0 is 1.
+	Workers int
 	// CheckpointInterval is the work that a kill -9 may cost; 0 means 5 s.
 	// Writing the 3.6 MB of the paper's network takes some ten milliseconds.
 	CheckpointInterval time.Duration
@@ -76,15 +82,19 @@ func New(ctx context.Context, cfg rundir.Config, opt Options) (*Experiment, erro
 		return nil, err
 	}
 	e := &Experiment{
-		config: cfg, memory: opt.Memory, checkpointInterval: cmp.Or(opt.CheckpointInterval, 5*time.Second),
+		config: cfg, workers: opt.Workers, checkpointInterval: cmp.Or(opt.CheckpointInterval, 5*time.Second),
 		train: dataOf(train), shape: train.Shape, inputs: train.Inputs(), outputs: train.Outputs,
-		preprocessing: train.Preprocessing.String(), source: train.Source.String(),
+		preprocessing: train.Preprocessing, source: train.Source.String(),
 	}
 	e.train64 = sync.OnceValue(func() nn.Data[float64] { return widenData(e.train) })
 	e.test64 = sync.OnceValue(func() nn.Data[float64] { return widenData(e.test) })
 	if test != nil {
 		e.test, e.hasTest = dataOf(test), true
 	}
+	if e.memory, err = workingMemory(opt.Memory, e.dataBytes()); err != nil {
+		return nil, &rundir.ValueError{Key: "dataset", Problem: err.Error() + " (--memory), or take fewer samples (dataset.per_class, dataset.test_per_class)"}
+	}
+	e.memory /= int64(max(1, opt.Jobs))
 	e.dataDigest = digestData(e.train, e.test)
 	if e.architecture, err = newArchitecture(cfg.Model, e.shape, e.outputs); err != nil {
 		return nil, err
@@ -144,6 +154,25 @@ func (e *Experiment) check() error {
 	return e.checkMemory()
 }
 
+// dataBytes is what the data take: in float32, and in float64 too where stability is
+// measured.
+func (e *Experiment) dataBytes() int64 {
+	values := int64(len(e.train.X) + len(e.train.Y) + len(e.test.X) + len(e.test.Y))
+	if e.config.Measure.Stability {
+		return values * (4 + 8)
+	}
+	return values * 4
+}
+
+// workingMemory is what a limit leaves beside the data: three quarters of the rest,
+// since between two collections garbage takes memory too.
+func workingMemory(limit, data int64) (int64, error) {
+	if data > limit {
+		return 0, fmt.Errorf("the data alone take %.3g MB and the memory limit leaves %.3g MB; raise it", float64(data)/1e6, float64(limit)/1e6)
+	}
+	return (limit - data) / 4 * 3, nil
+}
+
 // checkMemory returns a *rundir.ValueError for a network that one point at a
 // time could not hold.
 func (e *Experiment) checkMemory() error {
@@ -172,15 +201,7 @@ func dataOf(s *dataset.Set) nn.Data[float32] {
 }
 
 func widenData(d nn.Data[float32]) nn.Data[float64] {
-	return nn.Data[float64]{N: d.N, X: widen(d.X), Y: widen(d.Y), Classification: d.Classification}
-}
-
-func widen(v []float32) []float64 {
-	w := make([]float64, len(v))
-	for i, x := range v {
-		w[i] = float64(x)
-	}
-	return w
+	return nn.Data[float64]{N: d.N, X: nn.Convert[float64](d.X), Y: nn.Convert[float64](d.Y), Classification: d.Classification}
 }
 
 // newTrainer returns the training of p at its initial parameters. A fork has its
@@ -191,6 +212,7 @@ func (e *Experiment) newTrainer(p rundir.Point) (*sgd.Trainer[float32], error) {
 	if err != nil {
 		return nil, err
 	}
+	net.Workers = e.workers
 	rule, err := nn.ParseInit(p.Model.Init)
 	if err != nil {
 		return nil, err
@@ -223,7 +245,7 @@ func (e *Experiment) trainingConfig(p rundir.Point) (sgd.Config, error) {
 	every := cmp.Or(e.config.Measure.Every, max(1, p.SGD.Iterations/200))
 	return sgd.Config{
 		LearningRate: p.LearningRate, BatchSize: p.BatchSize, Iterations: p.SGD.Iterations, Sampling: sampling, Loss: loss,
-		Method: method, Momentum: p.SGD.Momentum, Nesterov: p.SGD.Nesterov, WeightDecay: p.SGD.WeightDecay,
+		Memory: e.memory / 2, Method: method, Momentum: p.SGD.Momentum, Nesterov: p.SGD.Nesterov, WeightDecay: p.SGD.WeightDecay,
 		SAMRadius: p.SGD.SAMRadius, InputPenalty: p.SGD.InputPenalty, LabelNoise: p.SGD.LabelNoise, StopLoss: p.Stop.Loss, StopAccuracy: p.Stop.Accuracy, HistoryEvery: every,
 	}, nil
 }

@@ -352,7 +352,11 @@ func TestForeignWeightsAndChangedDataAreRefused(t *testing.T) {
 	}
 	exp.dataDigest = digestData(exp.train) // as if there had been no test set
 	run := rundir.Dir{Path: dir, Config: resolved}
-	if _, err := exp.Done(run.Point(resolved.Points()[0])); err == nil || !strings.Contains(err.Error(), "have changed since") {
+	record, err := run.Point(resolved.Points()[0]).Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exp.Done(record); err == nil || !strings.Contains(err.Error(), "have changed since") {
 		t.Errorf("changed data: %v", err)
 	}
 }

@@ -77,8 +77,8 @@ func architectures(t *testing.T) map[string]nn.Architecture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	noBias := nn.Conv(4, 3, 2, 0)
-	noBias.NoBias = true
+	noBias, plain := nn.Conv(4, 3, 2, 0), nn.Linear(4)
+	noBias.NoBias, plain.NoBias = true, true
 	return map[string]nn.Architecture{
 		"one layer": {Input: []int{3}, Layers: []nn.Layer{nn.Linear(2)}},
 		"relu":      nn.FNN(5, []int{4, 3}, 2, nn.ReLU),
@@ -90,7 +90,7 @@ func architectures(t *testing.T) map[string]nn.Architecture {
 		"resnet":    resnet,
 		"images": {Input: []int{2, 9, 7}, Layers: []nn.Layer{
 			nn.Conv(3, 3, 1, 1), nn.Activate(nn.ReLU), nn.MaxPool(2), noBias, nn.Activate(nn.Tanh), nn.Flatten(),
-			nn.Linear(4), nn.Activate(nn.Softplus), nn.Linear(2)}},
+			plain, nn.Activate(nn.Softplus), nn.Linear(2)}},
 		"averages": {Input: []int{1, 6, 8}, Frozen: 2, Layers: []nn.Layer{
 			nn.Conv(2, 1, 1, 0), nn.BatchNorm(), nn.Activate(nn.GELU), nn.AvgPool(2),
 			nn.Residual(2, nn.Conv(5, 3, 2, 1), nn.BatchNorm()), nn.Flatten(), nn.Linear(3)}},
@@ -135,7 +135,7 @@ func describeArchitecture(layers []nn.Layer) string {
 			}
 			activation = l.Activation.String()
 		}
-		bias := l.Kind == nn.LinearLayer || l.Kind == nn.ConvLayer && !l.NoBias || l.Kind == nn.BatchNormLayer
+		bias := (l.Kind == nn.LinearLayer || l.Kind == nn.ConvLayer) && !l.NoBias || l.Kind == nn.BatchNormLayer
 		fmt.Fprintf(&b, "%s out=%d kernel=%d stride=%d padding=%d bias=%v %s(%s); ",
 			l.Kind, l.Out, l.Kernel, l.Stride, l.Padding, bias, activation, describeArchitecture(l.Body))
 	}
@@ -210,7 +210,10 @@ func evaluateLayer(l onnx.Layer, m image) image {
 	case onnx.Linear:
 		out := image{dims: []int{l.Out}}
 		for o := range l.Out {
-			z := l.Bias[o]
+			z := 0.0
+			if l.Bias != nil {
+				z = l.Bias[o]
+			}
 			for i, x := range m.v {
 				z += l.Weight[o*len(m.v)+i] * x
 			}

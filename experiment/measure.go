@@ -45,7 +45,7 @@ func (e *Experiment) measure(ctx context.Context, net *nn.Network[float32], p ru
 	if err := e.measureFit(r, net, loss); err != nil {
 		return nil, err
 	}
-	if err := measureMoments(r, net, e.train, loss, orders, e.memory); err != nil || r.MeasuredStability == nil {
+	if err := measureMoments(r, net, e.train, loss, orders, e.memory, nil); err != nil || r.MeasuredStability == nil {
 		return r, err
 	}
 	return r, e.measureStability(ctx, r, net, p, loss)
@@ -77,7 +77,7 @@ func (e *Experiment) convention(p rundir.Point, loss nn.Loss) rundir.Convention 
 		BatchSize:             batch,
 		EffectiveLearningRate: rundir.Number(loss.EffectiveLearningRate(p.LearningRate, e.outputs)),
 		Sampling:              p.SGD.Sampling,
-		Preprocessing:         e.preprocessing,
+		Preprocessing:         e.preprocessing.String(),
 		Precision:             "float32",
 		Units:                 "learning rate of the configured loss",
 	}
@@ -108,13 +108,16 @@ func (e *Experiment) measureFit(r *rundir.Result, net *nn.Network[float32], loss
 	return nil
 }
 
-func measureMoments[T kernel.Float](r *rundir.Result, net *nn.Network[T], data nn.Data[T], loss nn.Loss, orders []int, memory int64) error {
+func measureMoments[T kernel.Float](r *rundir.Result, net *nn.Network[T], data nn.Data[T], loss nn.Loss, orders []int, memory int64, g *norms) error {
 	// Order 1 comes first whether or not it was asked for: it is the trace.
-	moments, err := net.GradientMoments(data, append([]int{1}, orders...), memory)
+	moments, err := net.EachGradientMoments(data, append([]int{1}, orders...), memory, g.add)
 	if err != nil {
 		return err
 	}
 	r.Curvature = &rundir.Curvature{Trace: rundir.Number(moments[0].SumW * loss.Scale(net.Outputs()))}
+	if !loss.Squared() {
+		r.Curvature.Trace = notKnown // before the study of stability
+	}
 	if net.HasBatchNorm() {
 		r.Warnings = append(r.Warnings, "batch normalisation: everything here is of the network in evaluation mode, where it is an affine layer; the training used the statistics of its batches, so that its steps are not those of the theory")
 	}

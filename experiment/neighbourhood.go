@@ -1,14 +1,15 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"sobolev/attack"
 	"sobolev/bound"
 	"sobolev/geometry"
-	"sobolev/internal/kernel"
 	"sobolev/nn"
 	"sobolev/rundir"
 	"sobolev/seminorm"
@@ -22,16 +23,37 @@ var (
 )
 
 const (
-	attackedSamples   = 100 // around which outputs and gradients are searched
+	attackedSamples   = 100 // around which outputs are searched
+	steepSamples      = 25  // around which gradients are searched: those with the largest
 	smoothnessSamples = 20  // for which Definition 1's constant is
 	unionDraws        = 500 // points of the union of balls
 )
+
+// ofFeatures is the study of the layers that train on the features that frozen layers
+// make of the data: they are the x of the theory (Ma & Ying, 2021, the remark after
+// (7)), so that its balls are balls of features.
+func (s *study) ofFeatures() (*study, error) {
+	f := *s
+	f.shape = nil
+	var err error
+	if f.net, f.data, err = s.net.Head(s.data); err != nil {
+		return nil, err
+	}
+	if s.test.N > 0 {
+		if _, f.test, err = s.net.Head(s.test); err != nil {
+			return nil, err
+		}
+	}
+	s.warn("measure.radius is a distance of features, the inputs of the first layer that trains: with frozen layers the bounds around the data, their geometry and all attacks are about balls of features, not of images")
+	return &f, nil
+}
 
 // around is what Theorems 4–7 and Propositions 3 and 5 need of the balls of radius
 // δ around the samples, beside what is known at the samples.
 type around struct {
 	*study
 	radius float64
+	space  string // that of the balls, where it is not the inputs'
 	layers []bound.FirstLayer
 	norms  *norms
 	test   nn.Data[float64]
@@ -40,63 +62,108 @@ type around struct {
 	attacked  []int
 	attackedX []float64
 	union     *geometry.UnionSample
+	// certifier is nil where there is no proof of Definition 1's constant: it is for
+	// dense networks of ReLU or tanh.
+	certifier *attack.Certifier[float64]
 	logBall   float64
 }
 
 // boundsAroundTheData evaluates what holds in the balls around the samples:
 // Proposition 3, Corollary 5 and Theorems 4–7.
 func (s *study) boundsAroundTheData(ctx context.Context, layers []bound.FirstLayer, g *norms) error {
+	space := ""
 	if s.Model.Frozen > 0 {
-		s.warn("bounds around the data are left out: with frozen layers they are about balls of features, not of images")
-		return nil
+		features, err := s.ofFeatures()
+		if err != nil {
+			s.warn("bounds around the data are left out: " + err.Error())
+			return nil
+		}
+		s, space = features, "features"
 	}
-	a := &around{study: s, radius: s.options.Radius, layers: layers, norms: g, test: s.test}
+	own := *s // its memory shrinks by what is held
+	s = &own
+	a := &around{study: s, radius: s.options.Radius, space: space, layers: layers, norms: g, test: s.test}
 	a.attacked, a.attackedX = spread(s.data, attackedSamples)
 	if err := a.measureGeometry(); err != nil {
 		return err
 	}
+	// The points of the union; the attacked samples, where they went, and copies.
+	a.memory -= 8 * int64(len(a.union.X)+5*len(a.attackedX))
 	target, testError, err := a.target()
 	if err != nil {
 		return err
 	}
-	attacker, err := attack.New(s.net, s.memory)
+	found, err := a.attacks()
 	if err != nil {
 		return err
 	}
-	ball := attack.Ball{Norm: attack.L2, Radius: a.radius}
-	change, err := attacker.OutputChange(a.attackedX, ball, outputSearch, s.rng)
-	if err != nil {
-		return err
-	}
-	s.Robustness = &rundir.Robustness{Radius: rundir.Number(a.radius), Samples: len(a.attacked), OutputChange: rundir.Number(largestOf(change.Largest))}
-	if err := a.classification(attacker); err != nil {
-		return err
+	if a.certifier, _ = attack.NewCertifier(a.net); a.certifier != nil { // else no proof for this network
+		a.memory -= 8 * int64(a.net.ParameterCount()) // it holds the weights
 	}
 	smooth, err := a.smoothness(ctx)
 	if err != nil {
 		return err
 	}
+	second := a.secondOrder()
 	for j, k := range s.MeasuredOrders {
-		gradient, err := attacker.LargestGradient(a.attackedX, k, ball, gradientSearch, s.rng)
-		if err != nil {
-			return err
-		}
-		largest := largestOf(gradient.Largest)
-		s.Robustness.Gradients = append(s.Robustness.Gradients, rundir.GradientInBall{K: k, Found: rundir.Number(largest)})
-		x := bound.Neighbourhood{Radius: a.radius, Smoothness: smooth[j], Excess: a.excess(k)}
-		cover, err := a.seminorm(k)
+		largest, change := float64(s.Robustness.Gradients[j].Found), float64(s.Robustness.OutputChange)
+		balls := bound.Neighbourhood{Radius: a.radius, Smoothness: smooth[j], Excess: a.excess(k)}
+		cover, err := a.seminorm(k, second(k))
 		if err != nil {
 			return err
 		}
 		solution, layer := s.solution(), layers[j]
-		a.boundsInOneBall(j, smooth, gradient)
-		s.addBounds(bound.Theorem4(k, solution, layer, x, cover), bound.Theorem5(k, solution, layer, x, largest),
-			bound.Theorem6(k, solution, layer, x, target, testError), bound.Theorem7(k, solution, layer, x, largestOf(change.Largest)))
+		a.boundsInOneBall(j, smooth, found[j])
+		s.addBounds(bound.Theorem4(k, solution, layer, balls, cover), bound.Theorem5(k, solution, layer, balls, largest),
+			bound.Theorem6(k, solution, layer, balls, target, testError), bound.Theorem7(k, solution, layer, balls, change))
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
 	return nil
+}
+
+// steepBall is where the largest gradient of one order was found.
+type steepBall struct {
+	sample, output int
+	gradient       float64
+}
+
+// attacks searches the balls, and returns the steepest of every order.
+func (a *around) attacks() ([]steepBall, error) {
+	// Both hold memory at once.
+	attacker, err := attack.New(a.net, a.memory/2)
+	if err != nil {
+		return nil, err
+	}
+	gradients, err := a.net.NewInputGradients(a.memory / 2)
+	if err != nil {
+		return nil, err
+	}
+	ball := attack.Ball{Norm: attack.L2, Radius: a.radius}
+	change, err := attacker.OutputChange(a.attackedX, ball, outputSearch, a.rng)
+	if err != nil {
+		return nil, err
+	}
+	a.Robustness = &rundir.Robustness{Space: a.space, Radius: rundir.Number(a.radius), Samples: len(a.attacked), OutputChange: rundir.Number(largestOf(change.Largest))}
+	turned, err := a.classification(attacker, gradients)
+	if err != nil {
+		return nil, err
+	}
+	a.examples(gradients, turned, change)
+	var found []steepBall
+	for _, k := range a.MeasuredOrders {
+		samples, x := a.steepest(k)
+		g, err := attacker.LargestGradient(x, k, ball, gradientSearch, a.rng)
+		if err != nil {
+			return nil, err
+		}
+		largest := largestOf(g.Largest)
+		at := max(0, slices.Index(g.Largest, largest))
+		found = append(found, steepBall{samples[at], g.Output[at], largest})
+		a.Robustness.Gradients = append(a.Robustness.Gradients, rundir.GradientInBall{K: k, Found: rundir.Number(largest), Samples: len(samples)})
+	}
+	return found, nil
 }
 
 // spread returns up to count samples, evenly over the data.
@@ -111,181 +178,28 @@ func spread(data nn.Data[float64], count int) (indices []int, x []float64) {
 	return indices, x
 }
 
+// steepest returns the samples with the largest ‖∇_x f_c‖_{2k}, and themselves.
+func (a *around) steepest(k int) (indices []int, x []float64) {
+	c, d := a.net.Outputs(), a.net.Inputs()
+	norms := make([]float64, a.data.N)
+	for i := range norms {
+		norms[i] = largestOf(a.norms.input[k-1][i*c : (i+1)*c])
+		indices = append(indices, i)
+	}
+	slices.SortStableFunc(indices, func(i, j int) int { return cmp.Compare(norms[j], norms[i]) })
+	indices = indices[:min(steepSamples, len(indices))]
+	for _, i := range indices {
+		x = append(x, a.data.X[i*d:(i+1)*d]...)
+	}
+	return indices, x
+}
+
 func largestOf(v []float64) float64 {
 	largest := math.Inf(-1)
 	for _, x := range v {
 		largest = math.Max(largest, x) // keeps NaN
 	}
 	return largest
-}
-
-// measureGeometry measures the cover, the overlaps and the volume of the balls.
-func (a *around) measureGeometry() error {
-	d := a.net.Inputs()
-	points := geometry.Points[float64]{N: a.data.N, D: d, X: a.data.X}
-	scatter, err := geometry.ScatterBracket(points, a.radius, unionDraws, a.memory, a.rng)
-	if err != nil {
-		return err
-	}
-	volume, err := geometry.MeasureUnion(points, a.radius, unionDraws, a.memory, a.rng)
-	if err != nil {
-		return err
-	}
-	if a.union, err = geometry.SampleUnion(points, a.radius, unionDraws, a.memory, a.rng); err != nil {
-		return err
-	}
-	a.logBall = volume.LogBall
-	v := volume.LogVolume
-	a.Geometry = &rundir.Geometry{
-		Radius: rundir.Number(a.radius), Uncovered: notKnown, UncoveredCI95: [2]rundir.Number{notKnown, notKnown},
-		LogVolume: rundir.Estimate{Value: rundir.Number(v.Value), SE: rundir.Number(v.SE),
-			CI95: [2]rundir.Number{rundir.Number(v.CI95[0]), rundir.Number(v.CI95[1])}, Draws: v.Draws, Seed: a.seed},
-		OverlapLower: scatter.Lower, OverlapUpper: scatter.Upper,
-		Dimension: notKnown, DimensionCI95: [2]rundir.Number{notKnown, notKnown},
-	}
-	a.dimension(points)
-	if a.test.N == 0 {
-		return nil
-	}
-	a.rate(points)
-	nearest, err := geometry.Nearest(points, geometry.Points[float64]{N: a.test.N, D: d, X: a.test.X}, 1, a.memory)
-	if err != nil {
-		return err
-	}
-	cover, err := geometry.CoverAt(nearest.Column(1), a.radius)
-	if err != nil {
-		return err
-	}
-	a.Geometry.Uncovered = rundir.Number(cover.Epsilon)
-	a.Geometry.UncoveredCI95 = [2]rundir.Number{rundir.Number(cover.CI95[0]), rundir.Number(cover.CI95[1])}
-	return nil
-}
-
-// dimension measures the intrinsic dimension, if the samples have one.
-func (a *around) dimension(points geometry.Points[float64]) {
-	if points.N < 3 {
-		return
-	}
-	neighbors, err := geometry.NearestOthers(points, 2, a.memory)
-	var two geometry.TwoNNResult
-	if err == nil {
-		two, err = geometry.TwoNN(neighbors)
-	}
-	if err != nil {
-		a.warn("geometry: no dimension: " + err.Error())
-		return
-	}
-	a.Geometry.Dimension = rundir.Number(two.Value)
-	a.Geometry.DimensionCI95 = [2]rundir.Number{rundir.Number(two.CI95[0]), rundir.Number(two.CI95[1])}
-}
-
-// The rate of cover is that of 90% of the test samples, on n, n/2, … training
-// samples and at least leastRateSamples, for several random halvings.
-const (
-	rateEpsilon      = 0.1
-	rateLevels       = 5
-	leastRateSamples = 16
-	ratePermutations = 5
-)
-
-func (a *around) rate(points geometry.Points[float64]) {
-	levels := 0
-	for levels < rateLevels && points.N>>(levels+1) >= leastRateSamples {
-		levels++
-	}
-	if levels < 2 {
-		return
-	}
-	test := geometry.Points[float64]{N: a.test.N, D: points.D, X: a.test.X}
-	r, err := geometry.CoverRate(points, test, rateEpsilon, levels, ratePermutations, a.memory, a.rng)
-	if err != nil {
-		a.warn("geometry: no rate of cover: " + err.Error())
-		return
-	}
-	e := r.Exponent
-	out := &rundir.CoverRate{Epsilon: rateEpsilon, Exponent: rundir.Estimate{Value: rundir.Number(e.Value), SE: rundir.Number(e.SE),
-		CI95: [2]rundir.Number{rundir.Number(e.CI95[0]), rundir.Number(e.CI95[1])}, Draws: e.Draws, Seed: a.seed}}
-	for _, l := range r.Levels {
-		out.Levels = append(out.Levels, rundir.RateLevel{N: l.N, Radius: rundir.Number(l.Radius.Value),
-			CI95: [2]rundir.Number{rundir.Number(l.Radius.CI95[0]), rundir.Number(l.Radius.CI95[1])}})
-	}
-	a.Geometry.Rate = out
-}
-
-// target returns what Theorem 6 assumes, from the data, and the largest test error
-// of an output.
-func (a *around) target() (bound.Target, float64, error) {
-	outputs, largest := a.net.Outputs(), 0.0
-	for _, data := range []nn.Data[float64]{a.data, a.test} {
-		for _, y := range data.Y {
-			largest = math.Max(largest, math.Abs(y))
-		}
-	}
-	testError := math.NaN()
-	if a.test.N > 0 {
-		diff, err := a.net.NewDifferential(a.test, nn.HalfMSE, a.memory)
-		if err != nil {
-			return bound.Target{}, 0, err
-		}
-		r := make([]float64, a.test.N*outputs)
-		diff.Residuals(r)
-		sums := make([]float64, outputs)
-		for i, v := range r {
-			sums[i%outputs] += v * v / float64(a.test.N)
-			largest = math.Max(largest, math.Abs(v+a.test.Y[i]))
-		}
-		testError = largestOf(sums)
-	}
-	t := bound.Target{
-		Bound:     bound.Constant{Value: largest, Condition: bound.Condition{Holds: bound.Assumed, Evidence: "the largest |f_c| and |y_c| of the data"}},
-		Lipschitz: bound.Constant{Value: a.targetLipschitz(), Condition: bound.Condition{Holds: bound.Assumed, Evidence: "the largest ‖y_i − y_j‖/‖x_i − x_j‖ of the training data"}},
-	}
-	if upper := float64(a.Geometry.UncoveredCI95[1]); !math.IsNaN(upper) {
-		t.Outside = bound.Constant{Value: upper, Condition: bound.Condition{Holds: bound.Yes,
-			Evidence: fmt.Sprintf("upper end of the 95%% Clopper–Pearson interval from %d test samples", a.test.N)}}
-	}
-	return a.given.target(t), testError, nil
-}
-
-// targetLipschitz returns max ‖y_i − y_j‖/‖x_i − x_j‖; +Inf where equal inputs have
-// different targets.
-func (a *around) targetLipschitz() float64 {
-	const block = 256
-	n, d, c := a.data.N, a.net.Inputs(), a.net.Outputs()
-	squares := make([]float64, n)
-	for i := range squares {
-		for _, v := range a.data.X[i*d : (i+1)*d] {
-			squares[i] += v * v
-		}
-	}
-	products, largest := make([]float64, block*n), 0.0
-	for from := 0; from < n; from += block {
-		rows := min(block, n-from)
-		kernel.Gemm(false, true, rows, n, d, 1, a.data.X[from*d:], d, a.data.X, d, 0, products, n)
-		for r := range rows {
-			i := from + r
-			for j := range i {
-				y := 0.0
-				for o := range c {
-					e := a.data.Y[i*c+o] - a.data.Y[j*c+o]
-					y += e * e
-				}
-				if y == 0 {
-					continue
-				}
-				x := squares[i] + squares[j] - 2*products[r*n+j]
-				if x <= 1e-9*(squares[i]+squares[j]) { // cancelled: look again
-					x = 0
-					for l := range d {
-						e := a.data.X[i*d+l] - a.data.X[j*d+l]
-						x += e * e
-					}
-				}
-				largest = math.Max(largest, y/x)
-			}
-		}
-	}
-	return math.Sqrt(largest)
 }
 
 // smoothness searches for Definition 1's constant in the balls of parameters that
@@ -314,9 +228,10 @@ func (a *around) smoothness(ctx context.Context) ([]bound.Smoothness, error) {
 			Constant: bound.Constant{Value: found.Constant.Value, Condition: assumed}, FirstLayer: bound.Constant{Value: found.FirstLayer.Value, Condition: assumed}})
 		out := rundir.Smoothness{K: k, Radius: rundir.Number(reach), Found: rundir.Number(found.Constant.Value), Certified: notKnown,
 			Lipschitz: rundir.Number(found.Lipschitz.Value), Samples: len(indices)}
-		// The proof is for dense networks of ReLU or tanh.
-		if c, err := attack.Certify(a.net, x, kind, k, reach); err == nil {
-			out.Certified = rundir.Number(c.Constant.Value)
+		if a.certifier != nil {
+			if c, err := a.certifier.Certify(x, kind, k, reach); err == nil {
+				out.Certified = rundir.Number(c.Constant.Value)
+			}
 		}
 		a.Smoothness = append(a.Smoothness, out)
 		if ctx.Err() != nil {
@@ -338,7 +253,7 @@ func (a *around) excess(k int) []float64 {
 }
 
 // seminorm measures the left side of Theorem 4 at the points of the union.
-func (a *around) seminorm(k int) (bound.Cover, error) {
+func (a *around) seminorm(k int, second *rundir.SecondSeminorm) (bound.Cover, error) {
 	c, norms := a.net.Outputs(), make([]float64, a.union.N*a.net.Outputs())
 	points := nn.Data[float64]{N: a.union.N, X: a.union.X, Y: make([]float64, a.union.N*c)}
 	err := a.net.EachGradientSums(points, k, a.memory, func(i, o int, sums *nn.GradientSums) {
@@ -354,7 +269,7 @@ func (a *around) seminorm(k int) (bound.Cover, error) {
 		largest = math.Max(largest, e.Value)
 	}
 	mean := over.Mean.Joint
-	a.Seminorms = append(a.Seminorms, rundir.Seminorm{K: k, Points: rundir.Number(seminorm.AtPoints(a.norms.input[k-1], c, k).Joint),
+	a.Seminorms = append(a.Seminorms, rundir.Seminorm{K: k, Second: second, Points: rundir.Number(seminorm.AtPoints(a.norms.input[k-1], c, k).Joint),
 		PointsSum: rundir.Number(seminorm.AtPoints(a.norms.input[k-1], c, k).Sum),
 		Balls: rundir.Estimate{Value: rundir.Number(mean.Value), SE: rundir.Number(mean.SE),
 			CI95: [2]rundir.Number{rundir.Number(mean.Lower), rundir.Number(mean.Upper)}, Draws: over.Draws, Seed: a.seed}})
@@ -366,22 +281,16 @@ func (a *around) seminorm(k int) (bound.Cover, error) {
 
 // boundsInOneBall evaluates Proposition 3 and Corollary 5 at the sample with the
 // largest gradient found.
-func (a *around) boundsInOneBall(j int, smooth []bound.Smoothness, found *attack.LargestGradient[float64]) {
-	k, at := a.MeasuredOrders[j], 0
-	for i, v := range found.Largest {
-		if v > found.Largest[at] {
-			at = i
-		}
-	}
-	i, o := a.attacked[at], found.Output[at]
+func (a *around) boundsInOneBall(j int, smooth []bound.Smoothness, found steepBall) {
+	k, i, o := a.MeasuredOrders[j], found.sample, found.output
 	ball := bound.Ball{
 		Sample: i, Radius: a.radius, Norm: a.norms.inputs[k-1][i], Norm2: a.norms.inputs[0][i],
-		Gradient: a.norms.parameters[k-1][i*a.net.Outputs()+o], FirstGradient: math.NaN(), Smoothness: smooth[j], Measured: found.Largest[at],
+		Gradient: a.norms.parameters[k-1][i*a.net.Outputs()+o], FirstGradient: math.NaN(), Smoothness: smooth[j], Measured: found.gradient,
 	}
 	layer := a.layers[j]
-	if !layer.Shared && ball.Norm2 > 0 {
+	if a.certifier != nil && ball.Norm2 > 0 {
 		d := a.net.Inputs()
-		c, err := attack.Certify(a.net, a.data.X[i*d:(i+1)*d], attack.FirstWeights, k, a.radius*layer.Spectral/ball.Norm2)
+		c, err := a.certifier.Certify(a.data.X[i*d:(i+1)*d], attack.FirstWeights, k, a.radius*layer.Spectral/ball.Norm2)
 		if err == nil {
 			ball.DeltaSup = bound.Constant{Value: c.UpperDelta[o], Condition: bound.Condition{Holds: bound.Yes, Evidence: "proved by interval propagation"}}
 		}

@@ -23,17 +23,17 @@ func (e *Experiment) newProbe(ctx context.Context, p rundir.Point) (*sgd.Probe[f
 	if err != nil {
 		return nil, err
 	}
-	data := e.probeData()
+	train, test := e.probeData(e.train64()), e.probeData(e.test64())
 	return &sgd.Probe[float32]{Every: every, Measure: func(step int, net *nn.Network[float32]) ([]float64, error) {
-		probe, err := measureProbe(ctx, nn.Float64(net), data, loss, p, e.memory, stream(p.Seed, probePurpose, p.Repetition)^uint64(step))
+		probe, err := measureProbe(ctx, nn.Float64(net), train, test, loss, p, e.memory, stream(p.Seed, probePurpose, p.Repetition)^uint64(step))
 		return probeValues(probe), err
 	}}, nil
 }
 
-// probeData returns the samples that a probe looks at: evenly spread over the
-// training set, whose classes come one after the other.
-func (e *Experiment) probeData() nn.Data[float64] {
-	all, count := e.train64(), min(e.train.N, e.config.Measure.ProbeSamples)
+// probeData returns the samples that a probe looks at: evenly spread over a set, whose
+// classes come one after the other.
+func (e *Experiment) probeData(all nn.Data[float64]) nn.Data[float64] {
+	count := min(all.N, e.config.Measure.ProbeSamples)
 	if count == all.N {
 		return all
 	}
@@ -50,12 +50,20 @@ func (e *Experiment) probeData() nn.Data[float64] {
 // own error is of the order of its square.
 const probeTolerance = 1e-2
 
-func measureProbe(ctx context.Context, net *nn.Network[float64], data nn.Data[float64], loss nn.Loss, p rundir.Point, memory int64, seed uint64) (rundir.Probe, error) {
+func measureProbe(ctx context.Context, net *nn.Network[float64], data, test nn.Data[float64], loss nn.Loss, p rundir.Point, memory int64, seed uint64) (rundir.Probe, error) {
 	probe := rundir.NoProbe()
 	probe.ProbeSamples = int64(data.N)
 	moments, err := net.GradientMoments(data, []int{1}, memory)
 	if err != nil {
 		return probe, err
+	}
+	if data.Classification {
+		if probe.TrainAccuracy, err = accuracy(net, data, loss); err != nil {
+			return probe, err
+		}
+		if probe.TestAccuracy, err = accuracy(net, test, loss); err != nil {
+			return probe, err
+		}
 	}
 	m := moments[0]
 	probe.Trace, probe.GW, probe.GX = m.SumW*loss.Scale(net.Outputs()), m.Root(m.SumW), m.Root(m.SumX)
@@ -92,15 +100,31 @@ func measureProbe(ctx context.Context, net *nn.Network[float64], data nn.Data[fl
 	return probe, nil
 }
 
+// accuracy is the share of samples that is classified right, NaN of no samples.
+func accuracy(net *nn.Network[float64], data nn.Data[float64], loss nn.Loss) (float64, error) {
+	if data.N == 0 {
+		return math.NaN(), nil
+	}
+	fit, err := net.NewEvaluator().Fit(data, loss)
+	return fit.Accuracy, err
+}
+
 // probeValues and probeOf turn a probe into the values of a row, and back.
 func probeValues(p rundir.Probe) []float64 {
 	return []float64{p.LambdaMax, p.Trace, p.GW, p.GX, p.RatioMean, p.RatioMeanLower, p.RatioMeanUpper,
-		p.RatioOfMeans, p.RatioOfMeansLower, p.RatioOfMeansUpper, float64(p.ProbeSamples)}
+		p.RatioOfMeans, p.RatioOfMeansLower, p.RatioOfMeansUpper, float64(p.ProbeSamples), p.TrainAccuracy, p.TestAccuracy}
 }
 
 func probeOf(v []float64) rundir.Probe {
-	return rundir.Probe{LambdaMax: v[0], Trace: v[1], GW: v[2], GX: v[3], RatioMean: v[4], RatioMeanLower: v[5], RatioMeanUpper: v[6],
-		RatioOfMeans: v[7], RatioOfMeansLower: v[8], RatioOfMeansUpper: v[9], ProbeSamples: int64(v[10])}
+	p := rundir.NoProbe()
+	p.LambdaMax, p.Trace, p.GW, p.GX = v[0], v[1], v[2], v[3]
+	p.RatioMean, p.RatioMeanLower, p.RatioMeanUpper = v[4], v[5], v[6]
+	p.RatioOfMeans, p.RatioOfMeansLower, p.RatioOfMeansUpper = v[7], v[8], v[9]
+	p.ProbeSamples = int64(v[10])
+	if len(v) > 11 { // a checkpoint of an earlier version has no accuracies
+		p.TrainAccuracy, p.TestAccuracy = v[11], v[12]
+	}
+	return p
 }
 
 // historyRows joins the batch losses of a training with what its probe saw. Before

@@ -93,10 +93,12 @@ func compareProbe(t *testing.T, cfg rundir.Config, point string, got rundir.Prob
 	if err := net.Load(f); err != nil {
 		t.Fatal(err)
 	}
-	all, half := e.train64(), nn.Data[float64]{N: 10}
-	for i := 0; i < all.N; i += all.N / 10 {
-		half.X = append(half.X, all.X[i*784:(i+1)*784]...)
-		half.Y = append(half.Y, all.Y[i*2:(i+1)*2]...)
+	half, test := tenOf(e.train64()), tenOf(e.test64())
+	if want := shareRight(net, half); got.TrainAccuracy != want {
+		t.Errorf("training accuracy %v, want %v", got.TrainAccuracy, want)
+	}
+	if want := shareRight(net, test); got.TestAccuracy != want {
+		t.Errorf("test accuracy %v, want %v", got.TestAccuracy, want)
 	}
 	p, err := curvature.At(net, half, nn.MSE, 1<<28)
 	if err != nil {
@@ -116,6 +118,30 @@ func compareProbe(t *testing.T, cfg rundir.Config, point string, got rundir.Prob
 	if !(math.Abs(got.Trace-samples.Trace) <= 1e-9*samples.Trace) || !(math.Abs(got.GW*got.GW-got.Trace) <= 1e-9*got.Trace) {
 		t.Errorf("trace %v and g_W² %v of mse with two outputs, want %v", got.Trace, got.GW*got.GW, samples.Trace)
 	}
+}
+
+// tenOf is ten samples of two classes of images, evenly from all.
+func tenOf(all nn.Data[float64]) nn.Data[float64] {
+	some := nn.Data[float64]{N: 10}
+	for i := 0; i < all.N; i += all.N / 10 {
+		some.X = append(some.X, all.X[i*784:(i+1)*784]...)
+		some.Y = append(some.Y, all.Y[i*2:(i+1)*2]...)
+	}
+	return some
+}
+
+// shareRight counts the samples of two classes whose larger output is that of their class.
+func shareRight(net *nn.Network[float64], data nn.Data[float64]) float64 {
+	right := 0
+	ws := net.NewWorkspace(1)
+	for i := range data.N {
+		net.SetInput(ws, 0, data.X[i*784:(i+1)*784])
+		net.Forward(ws, 1)
+		if f := net.Output(ws, 0); (f[1] > f[0]) == (data.Y[2*i+1] > data.Y[2*i]) {
+			right++
+		}
+	}
+	return float64(right) / float64(data.N)
 }
 
 // An interruption changes neither the weights nor what the probes saw.

@@ -22,18 +22,18 @@ const (
 var classSearch = attack.Search{Steps: 20, Restarts: 1}
 
 // classification measures how far samples can be moved before their class changes,
-// on test samples if there are any.
-func (a *around) classification(attacker *attack.Attacker[float64]) error {
-	data := a.data
+// on test samples if there are any. It returns those whose class did.
+func (a *around) classification(attacker *attack.Attacker[float64], gradients *nn.InputGradients[float64]) (turned []attacked, err error) {
+	data, set := a.data, trainingSet
 	if a.test.N > 0 {
-		data = a.test
+		data, set = a.test, testSet
 	}
 	if !data.Classification || a.net.Outputs() < 2 {
-		return nil
+		return nil, nil
 	}
 	indices, x := spread(data, attackedSamples)
 	some := nn.Data[float64]{N: len(indices), X: x, Classification: true}
-	c := a.net.Outputs()
+	d, c := a.net.Inputs(), a.net.Outputs()
 	for _, i := range indices {
 		some.Y = append(some.Y, data.Y[i*c:(i+1)*c]...)
 	}
@@ -43,22 +43,23 @@ func (a *around) classification(attacker *attack.Attacker[float64]) error {
 	}
 	robust, err := attacker.RobustAccuracy(some, attack.L2, radii, nil, classSearch, a.rng)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, r := range radii {
 		a.Robustness.Accuracy = append(a.Robustness.Accuracy, rundir.RobustAccuracy{Radius: rundir.Number(r), Accuracy: rundir.Number(robust.Accuracy[i]), Samples: some.N})
 	}
-	return a.clever(attacker, data)
+	for j, r := range robust.Radius {
+		if !math.IsInf(r, 1) {
+			turned = append(turned, attacked{set, indices[j], r, x[j*d : (j+1)*d], robust.Point[j*d : (j+1)*d]})
+		}
+	}
+	return turned, a.clever(attacker, gradients, data)
 }
 
 // clever estimates, around a few samples, how far away the runner-up class is.
-func (a *around) clever(attacker *attack.Attacker[float64], data nn.Data[float64]) error {
+func (a *around) clever(attacker *attack.Attacker[float64], gradients *nn.InputGradients[float64], data nn.Data[float64]) error {
 	indices, x := spread(data, cleverSamples)
 	d, c := a.net.Inputs(), a.net.Outputs()
-	gradients, err := a.net.NewInputGradients(a.memory)
-	if err != nil {
-		return err
-	}
 	outputs := make([]float64, c)
 	for j, i := range indices {
 		sample := x[j*d : (j+1)*d]

@@ -34,8 +34,11 @@ const progressInterval = 100 * time.Millisecond
 // progress is called now and then with the number of steps done. When ctx is
 // done Run saves a checkpoint and returns ctx's error.
 func (e *Experiment) Run(ctx context.Context, d rundir.PointDir, progress func(steps int)) error {
-	done, err := e.Done(d)
-	if done || err != nil {
+	r, err := d.Record()
+	if err != nil {
+		return err
+	}
+	if done, err := e.Done(r); done || err != nil {
 		return err
 	}
 	t, err := e.newTrainer(d.Point)
@@ -64,18 +67,14 @@ func (e *Experiment) Run(ctx context.Context, d rundir.PointDir, progress func(s
 
 // Done returns whether the point has a result of what the configuration asks to
 // measure.
-func (e *Experiment) Done(d rundir.PointDir) (bool, error) {
-	r, err := d.ReadResult()
-	if errors.Is(err, fs.ErrNotExist) {
+func (e *Experiment) Done(r rundir.Record) (bool, error) {
+	if r.Result == nil {
 		return false, nil
 	}
-	if err != nil {
-		return false, err
+	if err := e.checkData(r.Result.Data.SHA256); err != nil {
+		return false, fmt.Errorf("result.json of %s: %w", r.Name, err)
 	}
-	if err := e.checkData(r.Data.SHA256); err != nil {
-		return false, fmt.Errorf("%s: %w", d.File("result.json"), err)
-	}
-	return slices.Equal(r.MeasuredOrders, e.config.Measure.Orders) && reflect.DeepEqual(r.MeasuredStability, e.config.Measure.StabilityOptions()), nil
+	return slices.Equal(r.Result.MeasuredOrders, e.config.Measure.Orders) && reflect.DeepEqual(r.Result.MeasuredStability, e.config.Measure.StabilityOptions()), nil
 }
 
 // ending is how a training ended, and what it left.
@@ -137,7 +136,7 @@ func (e *Experiment) trainPoint(ctx context.Context, d rundir.PointDir, t *sgd.T
 		return ending{}, fmt.Errorf("%s: %w", d.File(modelFile), err)
 	}
 	end.model = digest(data)
-	return end, rundir.WriteFile(d.File(modelFile), data)
+	return end, d.Publish(modelFile, data)
 }
 
 // origin says where weights come from: the point and the data. It is stored
@@ -170,7 +169,7 @@ func (e *Experiment) writeCheckpoint(d rundir.PointDir, t *sgd.Trainer[float32])
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.File(checkpointFile), err)
 	}
-	return rundir.WriteFile(d.File(checkpointFile), data)
+	return d.WriteFile(checkpointFile, data)
 }
 
 func digest(data []byte) string {

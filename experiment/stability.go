@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"sobolev/curvature"
+	"sobolev/dataset"
 	"sobolev/linop"
 	"sobolev/nn"
 	"sobolev/rundir"
@@ -21,34 +22,50 @@ const highestOrder = stability.MaxOrder
 // the configured loss.
 type study struct {
 	*rundir.Result
-	point    *curvature.Point
-	net      *nn.Network[float64]
-	data     nn.Data[float64]
-	test     nn.Data[float64] // N = 0 without one
-	options  rundir.StabilityOptions
-	eta      float64
-	batch    int
-	sampling stability.Sampling
-	memory   int64
-	seed     uint64
-	rng      *rand.Rand
-	given    givenConstants // of an audit
+	point *curvature.Point
+	net   *nn.Network[float64]
+	data  nn.Data[float64]
+	test  nn.Data[float64] // N = 0 without one
+	// shape is that of one input, and preprocessing what was done to them.
+	shape         []int
+	preprocessing dataset.Preprocessing
+	options       rundir.StabilityOptions
+	eta           float64
+	batch         int
+	sampling      stability.Sampling
+	memory        int64
+	seed          uint64
+	rng           *rand.Rand
+	norms         *norms         // nil before they are measured
+	given         givenConstants // of an audit
 }
 
-// measureStability fills in r's curvature and stability. What cannot be computed
-// of these weights is a warning; errors are those of ctx alone.
+// measuredCopies is how often something of the size of the parameters is held in
+// float64 throughout: they, a direction and products, each as they are and packed for
+// the kernels.
+const measuredCopies = 9
+
+// measureStability fills in r's curvature and stability, as study.run does.
 func (e *Experiment) measureStability(ctx context.Context, r *rundir.Result, net *nn.Network[float32], p rundir.Point, loss nn.Loss) error {
-	s := &study{Result: r, net: nn.Float64(net), data: e.train64(), test: e.test64(), options: *e.config.Measure.StabilityOptions(),
+	s := &study{Result: r, net: nn.Float64(net), data: e.train64(), test: e.test64(), shape: e.shape, preprocessing: e.preprocessing, options: *e.config.Measure.StabilityOptions(),
 		eta: p.LearningRate, batch: p.BatchSize, memory: e.memory, seed: stream(p.Seed, stabilityPurpose, p.Repetition)}
 	if s.batch == 0 {
 		s.batch = s.data.N
 	}
-	s.rng = generator(s.seed)
 	var err error
 	if s.sampling, err = stability.ParseSampling(p.SGD.Sampling); err != nil {
 		return err
 	}
 	s.warnOfMethod(p)
+	return s.run(ctx, loss)
+}
+
+// run measures everything. What cannot be computed of these weights is a warning;
+// errors are those of ctx alone.
+func (s *study) run(ctx context.Context, loss nn.Loss) error {
+	s.memory = max(0, s.memory-8*measuredCopies*int64(s.net.ParameterCount()))
+	s.rng = generator(s.seed)
+	var err error
 	if s.point, err = curvature.At(s.net, s.data, loss, s.memory); err == nil {
 		err = s.measure(ctx)
 	}
@@ -88,31 +105,41 @@ func (s *study) warnOfMethod(p rundir.Point) {
 }
 
 func (s *study) measure(ctx context.Context) error {
+	nc := s.point.Samples() * s.point.Outputs()
+	// K, Q and what a threshold takes.
+	need := stability.MeanSquareMemory(s.point.Samples(), s.point.Outputs()) + 2*8*int64(nc)*int64(nc)
+	bracketed := nc > s.options.ExactLimit || need > s.memory
+	var gradients *curvature.Gradients
+	if bracketed {
+		gradients = s.point.Gradients() // whose factors are most of what samples take
+	}
 	samples, err := s.point.SampleStatistics()
 	if err != nil {
 		return err
 	}
-	nc := s.point.Samples() * s.point.Outputs()
+	if !s.point.Loss().Squared() { // the moments are those of the outputs
+		s.Curvature.Trace = rundir.Number(samples.Trace)
+	}
 	var ev stability.Evidence
-	// K, Q and what a threshold takes.
-	need := stability.MeanSquareMemory(s.point.Samples(), s.point.Outputs()) + 2*8*int64(nc)*int64(nc)
-	if nc <= s.options.ExactLimit && need <= s.memory {
-		ev, err = s.exact(ctx)
+	if bracketed {
+		ev, err = s.bracketed(ctx, gradients, samples)
 	} else {
-		ev, err = s.bracketed(ctx, samples)
+		ev, err = s.exact(ctx)
 	}
 	if err != nil {
 		return err
 	}
+	s.point.Release() // what follows multiplies with no gradients
 	if err := s.residualShare(ctx); err != nil {
 		return err
 	}
-	sums, err := s.coordinates(ev.Upper)
+	s.point.Release()
+	sums, err := s.coordinates(ev)
 	if err != nil {
 		return err
 	}
 	s.orders(ev)
-	g, err := s.newNorms(slices.Max(s.MeasuredOrders))
+	g, err := s.gradientNorms(slices.Max(s.MeasuredOrders))
 	if err != nil {
 		return err
 	}
@@ -128,7 +155,10 @@ func (s *study) measure(ctx context.Context) error {
 	if s.options.Radius == 0 || ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return s.boundsAroundTheData(ctx, layers, g)
+	if err := s.boundsAroundTheData(ctx, layers, g); err != nil && ctx.Err() == nil {
+		s.warn("bounds around the data are left out: " + err.Error())
+	}
+	return ctx.Err()
 }
 
 // exact works in the full Gram matrix.
@@ -138,7 +168,7 @@ func (s *study) exact(ctx context.Context) (stability.Evidence, error) {
 	if err != nil {
 		return ev, err
 	}
-	gram := stability.Gram{N: s.point.Samples(), C: s.point.Outputs(), K: k}
+	gram := stability.Gram{N: s.point.Samples(), C: s.point.Outputs(), K: k, Workers: s.net.Workers}
 	span, err := stability.NewSpan(gram)
 	if err != nil {
 		return ev, err
@@ -219,10 +249,14 @@ func (s *study) frontier(span *stability.Span) error {
 	if err != nil {
 		return err
 	}
+	s.setFrontier(batches, brackets)
+	return nil
+}
+
+func (s *study) setFrontier(batches []int, brackets []stability.Bracket) {
 	for i, b := range brackets {
 		s.Stability.Frontier = append(s.Stability.Frontier, rundir.FrontierPoint{BatchSize: batches[i], Threshold: threshold(b)})
 	}
-	return nil
 }
 
 // frontierBatches returns the batch sizes that are asked for, or 1, 10, 100, …, and
@@ -266,18 +300,20 @@ func (s *study) lyapunov(span *stability.Span, meanSquare stability.Bracket) {
 const krylovColumns = 12
 
 // bracketed works with products, in time and memory linear in n.
-func (s *study) bracketed(ctx context.Context, samples curvature.Samples) (stability.Evidence, error) {
+func (s *study) bracketed(ctx context.Context, gradients *curvature.Gradients, samples curvature.Samples) (stability.Evidence, error) {
 	var ev stability.Evidence
 	blocks, err := s.point.SampleBlocks()
 	if err != nil {
 		return ev, err
 	}
-	products := stability.Products{N: s.point.Samples(), C: s.point.Outputs(), W: s.point.Parameters(), Blocks: blocks, Gradients: s.point.Gradients()}
-	bounds, err := products.MeanSquareBounds(krylovColumns, s.sampling, s.batch, s.memory, s.rng)
+	products := stability.Products{N: s.point.Samples(), C: s.point.Outputs(), W: s.point.Parameters(), Blocks: blocks, Gradients: gradients,
+		Search:   func(samples []int) (stability.Gradients, error) { return s.point.Gradients32(samples) },
+		Frontier: frontierBatches(s.options.Frontier, s.point.Samples(), s.batch), Workers: s.net.Workers}
+	bounds, err := products.MeanSquareBounds(krylovColumns, s.sampling, s.batch, s.point.Memory(), s.rng)
 	if err != nil {
 		return ev, err
 	}
-	covariance, err := s.point.Covariance()
+	covariance, err := s.point.Covariance32()
 	if err != nil {
 		return ev, err
 	}
@@ -285,6 +321,7 @@ func (s *study) bracketed(ctx context.Context, samples curvature.Samples) (stabi
 	if err != nil {
 		return ev, err
 	}
+	s.warnOfEigenvalue("non_uniformity", sigma)
 	s.setCurvature(bounds.Sharpness, math.Sqrt(math.Max(0, sigma.Pairs[0].Value)))
 	ev = stability.Evidence{LambdaMax: bounds.Sharpness, MeanSquare: bounds.Bracket, Upper: map[int]float64{}}
 	n, largest := float64(products.N), bounds.Sharpness+bounds.SharpnessResidual
@@ -294,9 +331,10 @@ func (s *study) bracketed(ctx context.Context, samples curvature.Samples) (stabi
 	}
 	ev.AllOrders = stability.Bracket{Value: bounds.Upper, Lower: 2 / beta, Upper: bounds.Upper}
 	s.setThresholds(ev, 2/bounds.Sharpness)
+	s.setFrontier(products.Frontier, bounds.Frontier)
 	s.Stability.SpectralRadius2, s.Stability.SpectralRadius2Full = notKnown, notKnown
-	s.Stability.WuMaE.EtaProposition1 = rundir.BoundedValue{Value: rundir.Number(bounds.Simple), Bound: true}
-	s.warn(fmt.Sprintf("n·c = %d is above measure.exact_limit or too large for the memory: thresholds are brackets, eta_proposition_1 is the simple sufficient condition below it, and spectral_radius_2, frontier and lyapunov are left out",
+	s.Stability.WuMaE.EtaProposition1 = rundir.BoundedValue{Value: rundir.Number(bounds.Proposition1), Bound: true}
+	s.warn(fmt.Sprintf("n·c = %d is above measure.exact_limit or too large for the memory: thresholds are brackets, eta_proposition_1 is a bound from below of it, and spectral_radius_2 and lyapunov are left out",
 		products.N*products.C))
 	return ev, ctx.Err()
 }
@@ -324,42 +362,90 @@ func threshold(b stability.Bracket) rundir.Threshold {
 	return rundir.Threshold{Value: rundir.Number(b.Value), Lower: rundir.Number(b.Lower), Upper: rundir.Number(b.Upper), Exact: b.Exact}
 }
 
-// residualShare measures how far the Gauss–Newton matrix is from the Hessian.
+// warnOfEigenvalue says where the memory left too few vectors for the digits of a
+// leading eigenvalue, which the value of a key of the curvature is made of.
+func (s *study) warnOfEigenvalue(key string, l *linop.LanczosResult) {
+	if first := l.Pairs[0]; !l.Converged {
+		s.warn(fmt.Sprintf("curvature.%s has not converged: its eigenvalue is within %.2g%% of one", key, 100*first.Residual/math.Abs(first.Value)))
+	}
+}
+
+// residualTolerance is that of the residual part's eigenvector: the eigenvalue is off
+// by its square over the gap to the next, a percent or so, and nothing is decided by it.
+const residualTolerance = 5e-2
+
+// residualShare measures how far the Gauss–Newton matrix is from the Hessian, in
+// float32 unless something overflows there.
 func (s *study) residualShare(ctx context.Context) error {
-	l, err := s.point.Leading(ctx, s.point.Residual(), linop.LargestMagnitude, 1, curvature.Options{Tolerance: 1e-2}, s.rng)
+	opt := curvature.Options{Tolerance: residualTolerance}
+	l, err := s.point.LeadingResidual(ctx, opt, s.rng)
+	if err != nil && ctx.Err() == nil {
+		l, err = s.point.Leading(ctx, s.point.Residual(), linop.LargestMagnitude, 1, opt, s.rng)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.warn("curvature.residual_share is left out: " + err.Error())
+		return nil
+	}
 	if err != nil {
 		return err
 	}
+	s.warnOfEigenvalue("residual_share", l)
 	share := rundir.Number(math.Abs(l.Pairs[0].Value) / float64(*s.Curvature.LambdaMax))
 	s.Curvature.ResidualShare = &share
-	if !s.Fit.Interpolates {
+	if !s.Fit.Interpolates && s.point.Loss().Squared() {
 		s.warn(fmt.Sprintf("stability: the solution does not interpolate; thresholds are those of its Gauss–Newton matrix, from which the Hessian differs by a share of %.3g (residual_share)", float64(share)))
 	}
 	return nil
 }
 
+// fewestSums is the least number of orders of CoordinateSums: where gradients are of
+// the size of one, sums of three orders bound those of higher ones well.
+const fewestSums = 3
+
 // coordinates lowers the upper bounds of the orders to the least threshold of a
-// single parameter, and returns the sums of powers of J that they come from; nil
-// where these need too much memory. η and J count in the product s·η·J² alone, so
-// that J is as good as √s J with s·η.
-func (s *study) coordinates(upper map[int]float64) ([]float64, error) {
-	sums, err := s.net.CoordinateSums(s.data, highestOrder, s.memory)
+// single parameter, and returns the sums of powers of J that they come from, a row for
+// each order that is measured and perhaps for more; nil where these need too much
+// memory. Sums of higher orders are for those of a threshold that they may lower. η and
+// J count in the product s·η·J² alone, so that J is as good as √s J with s·η.
+func (s *study) coordinates(ev stability.Evidence) ([]float64, error) {
+	w, n, scale := s.net.ParameterCount(), s.point.Samples(), s.point.Scale()
+	orders := min(max(fewestSums, slices.Max(s.MeasuredOrders)), highestOrder)
+	sums, err := s.net.CoordinateSums(s.data, s.point.Loss(), orders, s.memory)
 	if err != nil {
 		s.warn("stability: thresholds of single parameters are left out: " + err.Error())
 		return nil, nil
 	}
-	w := len(sums) / highestOrder
-	for order := 3; order <= highestOrder; order++ {
-		eta, _, err := stability.CoordinateThreshold(sums, w, order, s.point.Samples(), s.sampling, s.batch)
+	for order := orders + 1; order <= highestOrder; order++ {
+		if stability.CoordinatesAbove(sums, w, order, n, scale*upperEnd(ev, order)) {
+			continue
+		}
+		if all, err := s.net.CoordinateSums(s.data, s.point.Loss(), highestOrder, s.memory); err != nil {
+			s.warn(fmt.Sprintf("stability: thresholds of single parameters of orders above %d are left out: %v", orders, err))
+		} else {
+			sums, orders = all, highestOrder
+		}
+		break
+	}
+	for order := 3; order <= orders; order++ {
+		eta, _, err := stability.CoordinateThreshold(sums, w, order, n, s.sampling, s.batch)
 		if err != nil {
 			return nil, err
 		}
-		eta /= s.point.Scale()
-		if had, ok := upper[order]; !ok || eta < had {
-			upper[order] = eta
-		}
+		ev.Upper[order] = min(eta/scale, upperEnd(ev, order))
 	}
 	return sums, nil
+}
+
+// upperEnd returns the upper bound of a threshold that is known of directions, or of the
+// mean square: see stability.Orders.
+func upperEnd(ev stability.Evidence, order int) float64 {
+	if known, ok := ev.Upper[order]; ok {
+		return known
+	}
+	if ev.WholeSpace || !(ev.MeanSquare.Upper > 0) {
+		return math.Inf(1)
+	}
+	return ev.MeanSquare.Upper
 }
 
 // orders decides every order from what is known.

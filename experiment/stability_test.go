@@ -354,3 +354,60 @@ func TestCoverRateOfARun(t *testing.T) {
 		t.Errorf("dimension %v, want 2", d)
 	}
 }
+
+// With frozen layers the balls are those of the features: what is found is what is
+// found of the layers that train on features that are given as data.
+func TestBoundsAroundFeatures(t *testing.T) {
+	golden := goldenStudy(t, nn.MSE, 0.01, 2, stability.WithoutReplacement)
+	arch := golden.net.Architecture
+	arch.Frozen = 2
+	flat := make([]float64, golden.net.ParameterCount())
+	golden.net.CopyParameters(flat)
+	measured := func(net *nn.Network[float64], data nn.Data[float64], frozen int) *study {
+		s := goldenStudy(t, nn.MSE, 0.01, 2, stability.WithoutReplacement)
+		s.net, s.data, s.options.Radius = net, data, 0.02
+		s.Model.Frozen, s.Model.Parameters = frozen, net.TrainableCount()
+		var err error
+		if s.point, err = curvature.At(net, data, nn.MSE, s.memory); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.measure(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	net, err := nn.New[float64](arch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	net.SetParameters(flat)
+	head, features, err := net.Head(golden.data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frozen, plain := measured(net, golden.data, net.ParameterCount()-net.TrainableCount()), measured(head, features, 0)
+	if frozen.Geometry.Space != "features" || frozen.Robustness.Space != "features" || plain.Geometry.Space != "" {
+		t.Errorf("spaces %q, %q and %q", frozen.Geometry.Space, frozen.Robustness.Space, plain.Geometry.Space)
+	}
+	if !slices.ContainsFunc(frozen.Warnings, func(w string) bool { return strings.Contains(w, "balls of features") }) {
+		t.Errorf("warnings %q do not say what the balls are of", frozen.Warnings)
+	}
+	if len(frozen.Bounds) != len(plain.Bounds) || len(plain.Bounds) < 30 {
+		t.Fatalf("%d bounds, and %d of the head", len(frozen.Bounds), len(plain.Bounds))
+	}
+	near := func(a, b rundir.Number) bool {
+		return math.IsNaN(float64(a)) && math.IsNaN(float64(b)) || math.Abs(float64(a-b)) <= 1e-6*math.Abs(float64(b))
+	}
+	around := 0
+	for i, b := range frozen.Bounds {
+		if h := plain.Bounds[i]; b.Statement != h.Statement || b.K != h.K || b.Status != h.Status || !near(b.Measured, h.Measured) || !near(b.Sharp, h.Sharp) || !near(b.Printed, h.Printed) {
+			t.Errorf("%+v; of the head %+v", b, h)
+		}
+		if b.Applies && slices.Contains([]string{"proposition 3", "theorem 4", "theorem 5", "theorem 7"}, b.Statement) {
+			around++
+		}
+	}
+	if around == 0 {
+		t.Error("no bound around the features applies")
+	}
+}

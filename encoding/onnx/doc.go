@@ -29,7 +29,8 @@
 // graph's own input is channels-last, Network.ChannelsLast says so.
 //
 // Batch normalisation stays a layer of its own, so that the parameters are the
-// ones that were trained; Network.FoldBatchNorm puts it into the layer in front.
+// ones that were trained; Network.FoldBatchNorm puts it into the layer in front, and
+// Network.MoveActivations an activation in front of a max-pooling.
 //
 // A file that breaks the format is ErrMalformed; one that follows it and uses
 // something this package does not know is ErrUnsupported. Both name the file

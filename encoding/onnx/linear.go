@@ -1,6 +1,9 @@
 package onnx
 
-import "strconv"
+import (
+	"math"
+	"strconv"
+)
 
 // gemm is y = alpha x op(B) + beta C.
 func (c *call) gemm() (any, error) {
@@ -13,15 +16,26 @@ func (c *call) gemm() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err = c.dense(f, alpha, transB != 0)
-	if err != nil || !c.has(2) {
-		return f, err
-	}
-	k, err := c.constant(2)
-	if err != nil {
+	if f, err = c.dense(f, alpha, transB != 0); err != nil {
 		return nil, err
 	}
-	return c.biased(f, k, beta)
+	if c.has(2) {
+		k, err := c.constant(2)
+		if err != nil {
+			return nil, err
+		}
+		if f, err = c.biased(f, k, beta); err != nil {
+			return nil, err
+		}
+	}
+	for _, v := range [][]float64{f.end.layer.Weight, f.end.layer.Bias} {
+		for _, x := range v {
+			if math.IsNaN(x) || math.IsInf(x, 0) {
+				return nil, c.unsupported("alpha is %v and beta is %v: their products with the parameters are not finite", alpha, beta)
+			}
+		}
+	}
+	return f, nil
 }
 
 func (c *call) matMul() (any, error) {

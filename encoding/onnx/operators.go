@@ -1,5 +1,7 @@
 package onnx
 
+import "math"
+
 // operators is what Network understands. An operator returns the value of its
 // first output, a *constant or a *flow.
 var operators = map[string]func(*call) (any, error){
@@ -108,6 +110,9 @@ func (c *call) batchNormalization() (any, error) {
 		return nil, c.unsupported("samples of shape %v; supported are vectors, and images [channels, height, width]", f.dims)
 	}
 	l := Layer{Kind: BatchNorm, Epsilon: decimal(c.float("epsilon", 1e-5))}
+	if math.IsNaN(l.Epsilon) || math.IsInf(l.Epsilon, 0) {
+		return nil, c.unsupported("epsilon is %v, which is not finite", l.Epsilon)
+	}
 	for i, to := range []*[]float64{&l.Weight, &l.Bias, &l.Mean, &l.Variance} {
 		v, err := c.vector(i+1, f.dims[0])
 		if err != nil {

@@ -48,6 +48,18 @@ func TestNetworkRefused(t *testing.T) {
 		{"NaN", []int{2}, func(m *model) string {
 			return m.node("MatMul", []string{"x", m.given([]float64{1, 2, math.NaN(), 4}, 2, 2)})
 		}, ErrUnsupported, []string{`"w1" is not finite: element 2 of shape [2 2] is NaN`}},
+		{"infinite alpha", []int{2}, func(m *model) string {
+			return m.node("Gemm", []string{"x", m.weights(2, 2)}, floatAttr("alpha", float32(math.Inf(1))))
+		}, ErrUnsupported, []string{"alpha is +Inf", "not finite"}},
+		{"NaN for beta", []int{2}, func(m *model) string {
+			return m.node("Gemm", []string{"x", m.weights(2, 2), m.weights(2)}, floatAttr("beta", float32(math.NaN())))
+		}, ErrUnsupported, []string{"beta is NaN", "not finite"}},
+		{"alpha too large for the weights", []int{1}, func(m *model) string {
+			return m.node("Gemm", []string{"x", m.given([]float64{1e300}, 1, 1)}, floatAttr("alpha", 1e9))
+		}, ErrUnsupported, []string{"alpha is 1e+09", "not finite"}},
+		{"infinite epsilon", []int{2}, func(m *model) string {
+			return m.node("BatchNormalization", []string{"x", m.weights(2), m.weights(2), m.weights(2), m.weights(2)}, floatAttr("epsilon", float32(math.Inf(1))))
+		}, ErrUnsupported, []string{"epsilon is +Inf", "not finite"}},
 		{"grouped", []int{2, 4, 4}, func(m *model) string {
 			return m.node("Conv", []string{"x", m.weights(2, 1, 3, 3)}, intAttr("group", 2))
 		}, ErrUnsupported, []string{"group is 2"}},

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"sobolev/internal/fuzztest"
 )
 
 // file puts a header and data together without any padding or check.
@@ -135,6 +137,7 @@ func TestRefused(t *testing.T) {
 		{"no header", file("", 0), ErrMalformed, "begin with '{'"},
 		{"leading space", file(" {}", 0), ErrMalformed, "begin with '{'"},
 		{"header beyond the file", binary.LittleEndian.AppendUint64(nil, math.MaxUint64), ErrMalformed, "0 bytes follow"},
+		{"header of 2^63 bytes", append(binary.LittleEndian.AppendUint64(nil, 1<<63), '{'), ErrMalformed, "9223372036854775808"},
 		{"cut JSON", file(`{"a":`, 0), ErrMalformed, "not JSON"},
 		{"text after JSON", file(`{}x`, 0), ErrMalformed, "not JSON"},
 		{"not UTF-8", file("{\"\xff\":1}", 0), ErrMalformed, "UTF-8"},
@@ -243,7 +246,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(file(`{"__metadata__":{"a":"b"},"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}`, 4))
 	f.Add(file(`{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"b":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[4,5]}}`, 5))
 	f.Add(file(`{"a":{"dtype":"F4","shape":[2],"data_offsets":[0,1]},"b":{"dtype":"I8","shape":[],"data_offsets":[1,2]}}`, 2))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	fuzztest.Run(f, func(t *testing.T, b []byte) {
 		got, err := read(b)
 		if err != nil {
 			if !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrUnsupported) {
