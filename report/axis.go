@@ -206,8 +206,10 @@ func (r ruler) every(step float64, last int) []plot.Tick {
 	largest := 0.0
 	// Adding 0 turns −0 into 0.
 	for i := math.Ceil(r.lo/step) + 0; i*step <= r.hi && len(t) <= maxLabels; i++ {
-		t = append(t, plot.Tick{Value: i * step})
-		largest = max(largest, math.Abs(i*step))
+		// A multiple at the end of the axis may be rounded to beyond it.
+		v := min(max(i*step, r.lo), r.hi)
+		t = append(t, plot.Tick{Value: v})
+		largest = max(largest, math.Abs(v))
 	}
 	power := 0
 	if needsPower(largest) {

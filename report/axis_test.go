@@ -39,10 +39,17 @@ func TestTickLabels(t *testing.T) {
 		{"large", rule(99_000, 121_000, false), nil, "1.0·10^{5} 1.1·10^{5} 1.2·10^{5}"},
 		{"zero and large", rule(-3e5, 9e5, false), nil, "0 5·10^{5}"},
 		{"steps", rule(400, 2e5, true), []float64{500, 1000, 1500, 2000}, "10^{3} 3·10^{3} 10^{4} 3·10^{4} 10^{5}"},
+		{"ends that are multiples but for rounding", newRuler(scale{lo: 9e-10, hi: 1.1000000000000001e-09}, 150, textStyle(9), true), nil, "0.90·10^{−9} 0.95·10^{−9} 1.00·10^{−9} 1.05·10^{−9} 1.10·10^{−9}"},
 		{"crowded values", rule(0.9, 1.21, true), []float64{1, 1.001, 1.1}, "0.9 1.0 1.1 1.2"},
 	} {
-		if got := labels(c.r.ticks(c.preferred)); got != c.want {
+		ticks := c.r.ticks(c.preferred)
+		if got := labels(ticks); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+		for _, x := range ticks {
+			if !c.r.holds(x.Value) {
+				t.Errorf("%s: a tick at %v lies outside of the axis", c.name, x.Value)
+			}
 		}
 	}
 }

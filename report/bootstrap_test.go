@@ -71,13 +71,13 @@ func TestCoverage(t *testing.T) {
 	var linear, rank, single int
 	for range sets {
 		s := crossed(random, 10, 5, rho, 0.7, 0.1)
-		linear += holds(bootstrap(s, pearsonOf(s), draws, 1), rho)
-		rank += holds(bootstrap(s, spearmanOf(s), draws, 1), 6/math.Pi*math.Asin(rho/2))
+		linear += holds(bootstrap(s, draws, 1, pearsonOf(s))[0], rho)
+		rank += holds(bootstrap(s, draws, 1, spearmanOf(s))[0], 6/math.Pi*math.Asin(rho/2))
 		points := paired{x: s.x, y: s.y, repetition: make([]int, len(s.x))}
 		for i := range s.x {
 			points.cell = append(points.cell, i)
 		}
-		single += holds(bootstrap(points, pearsonOf(s), draws, 1), rho)
+		single += holds(bootstrap(points, draws, 1, pearsonOf(s))[0], rho)
 	}
 	for name, hits := range map[string]int{"Pearson": linear, "Spearman": rank} {
 		if share := float64(hits) / sets; !(share >= 0.89) {
@@ -98,11 +98,11 @@ func holds(b interval, truth float64) int {
 
 func TestBootstrapIsSeeded(t *testing.T) {
 	s := crossed(rand.New(rand.NewPCG(1, 1)), 6, 3, 0.5, 0.7, 0.1)
-	a, b := bootstrap(s, spearmanOf(s), 500, 1), bootstrap(s, spearmanOf(s), 500, 1)
+	a, b := bootstrap(s, 500, 1, spearmanOf(s))[0], bootstrap(s, 500, 1, spearmanOf(s))[0]
 	if a != b {
 		t.Errorf("equal seeds give %+v and %+v", a, b)
 	}
-	if c := bootstrap(s, spearmanOf(s), 500, 2); a == c {
+	if c := bootstrap(s, 500, 2, spearmanOf(s))[0]; a == c {
 		t.Errorf("seeds 1 and 2 both give %+v", c)
 	}
 }
@@ -113,7 +113,7 @@ func TestBootstrapDegenerate(t *testing.T) {
 	}
 	none := func(b interval) bool { return math.IsNaN(b.lower) && math.IsNaN(b.upper) && b.reason != "" }
 
-	if s := grid(2, 5); !none(bootstrap(s, pearsonOf(s), 100, 1)) {
+	if s := grid(2, 5); !none(bootstrap(s, 100, 1, pearsonOf(s))[0]) {
 		t.Error("two cells have an interval")
 	}
 	// x is the cell: a resample is undefined when one cell is drawn three
@@ -123,7 +123,7 @@ func TestBootstrapDegenerate(t *testing.T) {
 		s.x[i] = float64(s.cell[i])
 	}
 	const draws = 20_000
-	b := bootstrap(s, pearsonOf(s), draws, 1)
+	b := bootstrap(s, draws, 1, pearsonOf(s))[0]
 	if share := float64(b.dropped) / draws; !near(share, 1.0/9, 0.01) || none(b) {
 		t.Errorf("dropped %.4f of the resamples, want 1/9: %+v", share, b)
 	}
@@ -134,20 +134,20 @@ func TestBootstrapDegenerate(t *testing.T) {
 		s.x[i] = 0
 	}
 	s.x[0] = 1
-	if b := bootstrap(s, pearsonOf(s), draws, 1); none(b) || !near(float64(b.dropped)/draws, math.Pow(0.95, 20), 0.015) {
+	if b := bootstrap(s, draws, 1, pearsonOf(s))[0]; none(b) || !near(float64(b.dropped)/draws, math.Pow(0.95, 20), 0.015) {
 		t.Errorf("one odd cell: %+v", b)
 	}
-	if b := bootstrap(s, pearsonOf(s), 100, 1); b.reason == "" {
+	if b := bootstrap(s, 100, 1, pearsonOf(s))[0]; b.reason == "" {
 		t.Error("one repetition is not mentioned")
 	}
-	if b := bootstrap(grid(3, 2), pearsonOf(grid(3, 2)), 100, 1); !strings.Contains(b.reason, "weak evidence") {
+	if b := bootstrap(grid(3, 2), 100, 1, pearsonOf(grid(3, 2)))[0]; !strings.Contains(b.reason, "weak evidence") {
 		t.Errorf("three cells, reason %q", b.reason)
 	}
-	if b := bootstrap(grid(4, 2), pearsonOf(grid(4, 2)), 100, 1); b.reason != "" {
+	if b := bootstrap(grid(4, 2), 100, 1, pearsonOf(grid(4, 2)))[0]; b.reason != "" {
 		t.Errorf("four cells and two repetitions, reason %q", b.reason)
 	}
-	never := func([]float64) float64 { return math.NaN() }
-	if b := bootstrap(grid(5, 5), never, 100, 1); !none(b) || b.dropped != 100 {
+	never := func(resampled) float64 { return math.NaN() }
+	if b := bootstrap(grid(5, 5), 100, 1, never)[0]; !none(b) || b.dropped != 100 {
 		t.Errorf("always undefined: %+v", b)
 	}
 }

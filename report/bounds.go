@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -52,10 +53,14 @@ func (s *solution) bounds() []rundir.Bound {
 	if !s.finished() {
 		return nil
 	}
-	ordered := slices.Clone(s.Result.Bounds)
-	slices.SortStableFunc(ordered, func(a, b rundir.Bound) int {
+	order := func(a, b rundir.Bound) int {
 		return cmp.Or(cmp.Compare(statementRank(a.Statement), statementRank(b.Statement)), strings.Compare(a.Statement, b.Statement), cmp.Compare(a.K, b.K))
-	})
+	}
+	if slices.IsSortedFunc(s.Result.Bounds, order) {
+		return s.Result.Bounds // as they are written
+	}
+	ordered := slices.Clone(s.Result.Bounds)
+	slices.SortStableFunc(ordered, order)
 	return ordered
 }
 
@@ -98,9 +103,20 @@ const informative = 10
 
 // sharpBound is the sharp form of a statement of order k.
 func sharpBound(statement string, k int) quantity {
-	return quantity{"bound of " + statementName(statement) + orderSuffix(k), statementName(statement), func(s *solution) float64 {
+	return quantity{"bound of " + statementName(statement) + orderSuffix(k), statementName(statement), fmt.Sprintf("%s, k=%d", statement, k), func(s *solution) float64 {
 		if b := s.bound(statement, k); b != nil && inForce(b) {
 			return float64(b.Sharp)
+		}
+		return math.NaN()
+	}}
+}
+
+// ratioOfBound is the looseness of that form.
+func ratioOfBound(statement string, k int) quantity {
+	name := fmt.Sprintf("%s, k=%d, sharp/measured", statement, k)
+	return quantity{name, fmt.Sprintf("%s / measured  (order 2k = %d)", statementName(statement), 2*k), name, func(s *solution) float64 {
+		if b := s.bound(statement, k); b != nil {
+			return looseness(b, b.Sharp)
 		}
 		return math.NaN()
 	}}
@@ -111,7 +127,7 @@ func sharpBound(statement string, k int) quantity {
 func (r *Report) boundExample() (example *solution, of int) {
 	var candidates []*solution
 	for i := range r.solutions {
-		if s := &r.solutions[i]; len(s.bounds()) > 0 {
+		if s := &r.solutions[i]; s.finished() && len(s.Result.Bounds) > 0 {
 			candidates = append(candidates, s)
 		}
 	}

@@ -103,6 +103,9 @@ func aroundRowOf(s *solution, k int) aroundRow {
 			seminorm.Value = measured(float64(m.Balls.Value))
 			seminorm.Notes = append([]string{fmt.Sprintf("[%s, %s]", measured(float64(m.Balls.CI95[0])), measured(float64(m.Balls.CI95[1])))},
 				append(seminorm.Notes, "at the samples: "+measured(float64(m.Points)))...)
+			if q := m.Second; q != nil && q.WhyNot == "" {
+				seminorm.Notes = append(seminorm.Notes, fmt.Sprintf("second derivatives at %s: %s", plural(q.Samples, "sample", "samples"), measured(float64(q.Points))))
+			}
 		}
 	}
 	gradient.Notes = []string{"Theorem 5: " + boundCell(s.bound("theorem 5", k))}

@@ -106,7 +106,12 @@ func (r *Report) boundsFigure() []figure {
 	if s == nil {
 		return nil
 	}
-	groups, absent := boundGroups(s.bounds())
+	return loosenessFigure(s.bounds(), exampleWords(s, of))
+}
+
+// loosenessFigure compares the bounds of the solution that words name.
+func loosenessFigure(bounds []rundir.Bound, words string) []figure {
+	groups, absent := boundGroups(bounds)
 	if len(groups) == 0 {
 		return nil
 	}
@@ -118,12 +123,12 @@ func (r *Report) boundsFigure() []figure {
 		title = "hollow: rests on an assumption\n" + title
 		caption += "Hollow: it holds if constants are right that were given or found by a search. "
 	}
-	caption += "The solution is " + exampleWords(s, of) + "."
+	caption += "The solution is " + words + "."
 	if len(absent) > 0 {
 		caption += " Not drawn, since they do not apply, are undecided or have nothing measured to compare with: " + strings.Join(absent, ", ") + "."
 	}
 	height := 52 + 12*vg.Length(strings.Count(title, "\n")) + vg.Length(-groups[len(groups)-1].bottom)
-	return []figure{{name: "bounds", heading: "How loose the bounds are", caption: caption, ownMarks: true, height: height, draw: func(c draw.Canvas) {
+	return []figure{{name: "bounds", heading: "How loose the bounds are", caption: caption, ownMarks: true, height: height, data: func() sheet { return boundSheet(bounds) }, draw: func(c draw.Canvas) {
 		p := boundsPanel(groups)
 		p.Title.Text = title
 		drawPanels(c, coloring{}, p)

@@ -53,7 +53,15 @@ func (r *Report) boundsGridFigures() []figure {
 	if absent := kinds[2].absent - kinds[0].absent; absent > 0 && len(kinds[2].dots) > 0 {
 		caption += fmt.Sprintf(" Solutions to which Theorem 3 does not apply or may not apply: %d.", absent)
 	}
-	return []figure{{name: "bounds-grid", heading: "Bounds along the " + wordsOf(along), caption: caption, ownMarks: true, height: 212, draw: func(c draw.Canvas) {
+	ys := []quantity{gX(k)}
+	for i, q := range []quantity{sharpBound(corollary, k), sharpBound("theorem 3", k)} {
+		if len(kinds[i+1].dots) > 0 {
+			ys = append(ys, q)
+		}
+	}
+	spec := chartOf(along, colors, ys...)
+	spec.LogX, spec.LogY, spec.Lines = true, true, true
+	return []figure{{name: "bounds-grid", charts: []chart{spec}, data: r.solutionSheet(append(ys, along)...), heading: "Bounds along the " + wordsOf(along), caption: caption, ownMarks: true, height: 212, draw: func(c draw.Canvas) {
 		p := markedPanel(kinds, along, colors)
 		p.Title.Text = title
 		drawPanels(c, colors, p)

@@ -36,10 +36,11 @@ func (r *Report) boundsTable() *boundsTable {
 	}
 	t := &boundsTable{Example: exampleWords(s, of), Informative: informative, Sentences: append(boundSentences(s), r.boundCorrelations()...), Around: aroundTableOf(s)}
 	bounds := s.bounds()
+	ranges := r.loosenessRanges(bounds)
 	for i := range bounds {
 		row := boundCellsOf(&bounds[i])
 		if of > 1 && row.Refusal == "" {
-			row.Ratio.Range = r.loosenessRange(bounds[i].Statement, bounds[i].K)
+			row.Ratio.Range = ranges[i]
 		}
 		if i > 0 && bounds[i].Statement == bounds[i-1].Statement {
 			row.What = "" // said in the row above
@@ -96,21 +97,25 @@ func refusal(b *rundir.Bound) string {
 	return text + "; no reason was recorded"
 }
 
-// loosenessRange is that of the sharp form over all solutions.
-func (r *Report) loosenessRange(statement string, k int) string {
-	var ratios []float64
+// loosenessRanges are those of the sharp forms of these statements over all solutions.
+func (r *Report) loosenessRanges(of []rundir.Bound) []string {
+	ratios := make([][]float64, len(of))
 	for i := range r.solutions {
-		if b := r.solutions[i].bound(statement, k); b != nil {
-			if v := looseness(b, b.Sharp); finite(v) {
-				ratios = append(ratios, v)
+		for j := range of {
+			if b := r.solutions[i].bound(of[j].Statement, of[j].K); b != nil {
+				if v := looseness(b, b.Sharp); finite(v) {
+					ratios[j] = append(ratios[j], v)
+				}
 			}
 		}
 	}
-	if len(ratios) < 2 {
-		return ""
+	ranges := make([]string, len(of))
+	for j, of := range ratios {
+		if len(of) >= 2 {
+			ranges[j] = fmt.Sprintf("%s – %s (%d solutions)", significant(slices.Min(of)), significant(slices.Max(of)), len(of))
+		}
 	}
-	slices.Sort(ratios)
-	return fmt.Sprintf("%s – %s (%d solutions)", significant(ratios[0]), significant(ratios[len(ratios)-1]), len(ratios))
+	return ranges
 }
 
 // belowMeasured is a looseness that rounding does not explain.

@@ -26,6 +26,7 @@ func (r *Report) contrastFigures() []figure {
 		name: "methods", heading: "What the methods choose", height: 200,
 		caption: fmt.Sprintf("The moment g_x of order 2k = %d of the solutions of each method", 2*k),
 		draw:    func(c draw.Canvas) { drawPanels(c, coloring{}, top()) },
+		data:    r.solutionSheet(gX(k), testAccuracy()),
 	}
 	if okA {
 		f.caption += ", and their accuracy on the test set"
@@ -81,8 +82,7 @@ func (r *Report) methodPanel(q quantity) (func() *plot.Plot, bool) {
 		p.X.Tick.Label.YAlign = draw.YTop
 		for i, values := range counted {
 			if len(values) > 0 {
-				slices.Sort(values)
-				mid := quantile(values, 0.5)
+				mid := quantile(slices.Sorted(slices.Values(values)), 0.5)
 				p.Add(polyline([]float64{float64(i) - 0.3, float64(i) + 0.3}, []float64{mid, mid}, ink, vg.Length(1.2)))
 			}
 		}

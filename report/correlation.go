@@ -53,11 +53,11 @@ func (c Correlation) Interval() string {
 
 // Pearson is Σ (x−x̄)(y−ȳ) / √(Σ (x−x̄)² Σ (y−ȳ)²) over equally long samples,
 // NaN when either is constant or shorter than 2.
-func Pearson(x, y []float64) float64 { return pearson(scaled(x), scaled(y), ones(len(x))) }
+func Pearson(x, y []float64) float64 { return pearsonOf(paired{x: x, y: y})(once(len(x))) }
 
 // Spearman is Pearson's correlation of the ranks; equal values share the mean
 // of their ranks. It is NaN when either sample is constant or shorter than 2.
-func Spearman(x, y []float64) float64 { return spearman(x, y, ones(len(x))) }
+func Spearman(x, y []float64) float64 { return spearmanOf(paired{x: x, y: y})(once(len(x))) }
 
 // scaled divides by the largest magnitude, so that no square over- or
 // underflows; correlations do not depend on the unit.
@@ -76,83 +76,142 @@ func scaled(x []float64) []float64 {
 	return y
 }
 
-func ones(n int) []float64 {
-	w := make([]float64, n)
-	for i := range w {
-		w[i] = 1
+// resampled is a sample that holds the value of index[j] times[j] times, which is more
+// than 0.
+type resampled struct {
+	index []int
+	times []float64
+	draw  int // from 1, or 0 for a sample that is none of a series
+}
+
+// once is the sample itself.
+func once(n int) resampled {
+	r := resampled{index: make([]int, n), times: make([]float64, n)}
+	for i := range n {
+		r.index[i], r.times[i] = i, 1
 	}
-	return w
+	return r
 }
 
-func spearman(x, y, weight []float64) float64 {
-	return pearson(midRanks(nil, x, weight, ascending(x)), midRanks(nil, y, weight, ascending(y)), weight)
+// pearsonOf and spearmanOf are statistics to resample.
+
+func pearsonOf(s paired) func(resampled) float64 { return correlationOf(values(s.x), values(s.y)) }
+
+func spearmanOf(s paired) func(resampled) float64 { return correlationOf(ranks(s.x), ranks(s.y)) }
+
+// variable is the values of a quantity, or their ranks, whatever of a sample is
+// resampled. Statistics of one resample share what it knows of it.
+type variable struct {
+	of func(resampled) []float64
+	// Of the resample: the differences from the mean, and their sum of squares, which is
+	// NaN where all values are equal.
+	draw       int
+	difference []float64
+	squares    float64
 }
 
-// pearson is the correlation of a sample that holds (x_i, y_i) weight_i times.
-func pearson(x, y, weight []float64) float64 {
+func values(x []float64) *variable {
+	x = scaled(x)
+	var found []float64
+	return &variable{of: func(s resampled) []float64 {
+		found = found[:0]
+		for _, i := range s.index {
+			found = append(found, x[i])
+		}
+		return found
+	}}
+}
+
+func ranks(x []float64) *variable { return &variable{of: ranked(x).mid} }
+
+func (v *variable) in(s resampled) {
+	if s.draw > 0 && s.draw == v.draw {
+		return
+	}
+	v.draw = s.draw
+	x := v.of(s)
+	v.difference, v.squares = v.difference[:0], math.NaN()
 	// Without this check rounding of the mean would turn a constant sample into
 	// a correlation of noise.
-	if constant(x, weight) || constant(y, weight) {
-		return math.NaN()
+	if constant(x) {
+		return
 	}
-	var total, sumX, sumY float64
-	for i, w := range weight {
+	var total, sum float64
+	for i, w := range s.times {
 		total += w
-		sumX += w * x[i]
-		sumY += w * y[i]
+		sum += w * x[i]
 	}
-	meanX, meanY := sumX/total, sumY/total
-	var xx, xy, yy float64
-	for i, w := range weight {
-		dx, dy := x[i]-meanX, y[i]-meanY
-		xx += w * dx * dx
-		xy += w * dx * dy
-		yy += w * dy * dy
+	mean := sum / total
+	v.squares = 0
+	for i, w := range s.times {
+		d := x[i] - mean
+		v.difference = append(v.difference, d)
+		v.squares += w * d * d
 	}
-	return min(max(xy/math.Sqrt(xx)/math.Sqrt(yy), -1), 1)
 }
 
-// constant says whether all values of positive weight are equal.
-func constant(x, weight []float64) bool {
-	first := math.NaN()
-	for i, v := range x {
-		switch {
-		case weight[i] == 0:
-		case math.IsNaN(first):
-			first = v
-		case v != first:
-			return false
+// correlationOf is Pearson's correlation of two variables.
+func correlationOf(x, y *variable) func(resampled) float64 {
+	return func(s resampled) float64 {
+		x.in(s)
+		y.in(s)
+		if math.IsNaN(x.squares) || math.IsNaN(y.squares) {
+			return math.NaN()
 		}
+		product := 0.0
+		for i, w := range s.times {
+			product += w * x.difference[i] * y.difference[i]
+		}
+		return min(max(product/math.Sqrt(x.squares)/math.Sqrt(y.squares), -1), 1)
 	}
-	return true
 }
 
-// ascending returns the indices that sort v.
-func ascending(v []float64) []int {
+func constant(x []float64) bool {
+	return !slices.ContainsFunc(x, func(v float64) bool { return v != x[0] })
+}
+
+// ranking knows the order of a sample, whatever of it is resampled: the i-th value
+// is the group[i]-th of its different values.
+type ranking struct {
+	group  []int
+	groups int
+	// Of the last call of mid.
+	ranks []float64 // of the groups
+	found []float64
+}
+
+func ranked(v []float64) *ranking {
 	order := make([]int, len(v))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(v[i], v[j]) })
-	return order
+	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(v[i], v[j]) })
+	r := &ranking{group: make([]int, len(v))}
+	for at, i := range order {
+		if at == 0 || v[order[at-1]] != v[i] {
+			r.groups++
+		}
+		r.group[i] = r.groups - 1
+	}
+	r.ranks = make([]float64, r.groups)
+	return r
 }
 
-// midRanks writes into dst the mid-ranks, from 1, of a sample that holds v_i
-// weight_i times; order sorts v. The rank of an absent value means nothing.
-func midRanks(dst, v, weight []float64, order []int) []float64 {
-	dst = slices.Grow(dst[:0], len(v))[:len(v)]
-	below := 0.0
-	for start := 0; start < len(order); {
-		end, tied := start, 0.0
-		for end < len(order) && v[order[end]] == v[order[start]] {
-			tied += weight[order[end]]
-			end++
-		}
-		for _, i := range order[start:end] {
-			dst[i] = below + (tied+1)/2
-		}
-		below += tied
-		start = end
+// mid is the mid-ranks, from 1, of what is in the resampled sample. The next call
+// overwrites them.
+func (r *ranking) mid(s resampled) []float64 {
+	clear(r.ranks)
+	for j, i := range s.index {
+		r.ranks[r.group[i]] += s.times[j]
 	}
-	return dst
+	below := 0.0
+	for g, tied := range r.ranks {
+		r.ranks[g] = below + (tied+1)/2
+		below += tied
+	}
+	r.found = r.found[:0]
+	for _, i := range s.index {
+		r.found = append(r.found, r.ranks[r.group[i]])
+	}
+	return r.found
 }

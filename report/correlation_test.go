@@ -92,11 +92,13 @@ func TestPearsonAgreesWithGonum(t *testing.T) {
 func TestWeightsAreCopies(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x, y := tiedSample(t)
-		weight := make([]float64, len(x))
+		var weight resampled
 		var manyX, manyY []float64
 		for i := range x {
 			copies := rapid.IntRange(0, 3).Draw(t, "weight")
-			weight[i] = float64(copies)
+			if copies > 0 {
+				weight.index, weight.times = append(weight.index, i), append(weight.times, float64(copies))
+			}
 			manyX = append(manyX, slices.Repeat(x[i:i+1], copies)...)
 			manyY = append(manyY, slices.Repeat(y[i:i+1], copies)...)
 		}

@@ -141,7 +141,7 @@ func (r *Report) coveringFigure() []figure {
 		return nil
 	}
 	title := cov.title()
-	return []figure{{name: "covering", heading: "Cover of the data", caption: cov.caption(), ownMarks: true, height: 342, draw: func(c draw.Canvas) {
+	return []figure{{name: "covering", heading: "Cover of the data", caption: cov.caption(), ownMarks: true, about: strings.ReplaceAll(title, "\n", ",  "), height: 342, data: func() sheet { return levelSheet(cov.levels) }, curves: cov.charts, draw: func(c draw.Canvas) {
 		x := cov.axis()
 		upper := cov.radiusPanel(x)
 		upper.Title.Text = title
@@ -152,6 +152,33 @@ func (r *Report) coveringFigure() []figure {
 		}
 		drawPanels(c, coloring{}, upper, cov.termPanel(x))
 	}}}
+}
+
+// charts has both panels for the page's script.
+func (c *covering) charts() []lineChart {
+	ns := c.sizes()
+	var radius, lower, upper []float64
+	for _, l := range c.levels {
+		radius, lower, upper = append(radius, float64(l.Radius)), append(lower, float64(l.CI95[0])), append(upper, float64(l.CI95[1]))
+	}
+	above := lineChart{X: "training samples n", Y: "δ_{ε}(n)", LogX: true, LogY: true, Lines: []chartLine{newChartLine("radius δ_{ε}", ns, radius, lower, upper)}}
+	above.Lines[0].Dots = true
+	ends := []float64{ns[0], ns[len(ns)-1]}
+	if law := c.powerLaw(ends); len(law) > 0 {
+		line := newChartLine("", ends, law, nil, nil)
+		line.Guide = true
+		above.Lines = append(above.Lines, line)
+	}
+	if len(c.terms) == 0 {
+		return []lineChart{above}
+	}
+	below := lineChart{X: above.X, Y: "n^{1/k} δ_{ε}(n)^{2}, relative", LogX: true, LogY: true}
+	for _, t := range c.terms {
+		line := newChartLine(fmt.Sprintf("k = %d", t.k), ns, t.values, nil, nil)
+		line.Open, line.Limit = t.trend == open, drawableLimit(1)
+		below.Lines = append(below.Lines, line)
+	}
+	return []lineChart{above, below}
 }
 
 // axis is that of n, with room for the names of the lines on the right.

@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"gonum.org/v1/plot/vg/draw"
 
@@ -17,9 +19,9 @@ type curve struct {
 	probes      []rundir.HistoryRow
 }
 
-// A figure with more training curves than maxCurves shows only the first
-// repetition of each cell; each curve has at most curveBins points, which keeps
-// a figure of long histories small.
+// A figure of more trainings than maxCurves shows only the first repetition of each
+// cell, and of these maxCurves evenly over the grid; each curve has at most
+// curveBins points, which keeps a figure of long histories small.
 const (
 	maxCurves = 60
 	curveBins = 150
@@ -27,29 +29,40 @@ const (
 
 // readCurves reads the histories that are there.
 func readCurves(dir *rundir.Dir, all []solution) []curve {
-	var trained []*solution
+	var trained, first []*solution
 	for i := range all {
 		if s := &all[i]; s.Result != nil {
 			trained = append(trained, s)
+			if s.repetition == 0 {
+				first = append(first, s)
+			}
 		}
 	}
-	var curves []curve
-	for _, s := range trained {
-		if len(trained) > maxCurves && s.repetition != 0 {
-			continue
-		}
+	if len(trained) > maxCurves {
+		trained = evenlyFrom(first, maxCurves)
+	}
+	curves := make([]curve, len(trained))
+	together(len(trained), func(i int) {
 		// A missing or damaged history costs a line of one figure and is no
 		// reason to refuse the report.
-		rows, err := dir.Point(s.Point).ReadHistory()
-		if err != nil {
-			continue
+		if rows, err := dir.Point(trained[i].Point).ReadHistory(); err == nil {
+			curves[i] = thin(rows)
+			curves[i].of, curves[i].probes = trained[i], probed(rows)
 		}
-		if c := thin(rows); len(c.steps) > 0 {
-			c.of, c.probes = s, probed(rows)
-			curves = append(curves, c)
-		}
+	})
+	return slices.DeleteFunc(curves, func(c curve) bool { return len(c.steps) == 0 })
+}
+
+// evenlyFrom are at most n elements, evenly over their number.
+func evenlyFrom[T any](all []T, n int) []T {
+	if len(all) <= n {
+		return all
 	}
-	return curves
+	kept := make([]T, n)
+	for i := range kept {
+		kept[i] = all[i*len(all)/n]
+	}
+	return kept
 }
 
 // thin averages the rows within bins of equal width in log(step). Rows whose
@@ -85,13 +98,16 @@ func (r *Report) trainingFigures() []figure {
 		return nil
 	}
 	colors := r.coloring()
-	caption := fmt.Sprintf("Training loss (mean over the batches of a row of the history) along the steps of %d trainings, averaged within equal widths of log step%s.", len(r.curves), r.colorWords())
+	caption := fmt.Sprintf("Training loss (mean over the batches of a row of the history) along the steps of %s, averaged within equal widths of log step%s.", plural(len(r.curves), "training", "trainings"), r.colorWords())
 	if trained := r.trained(); trained > maxCurves {
 		caption += " Only the first repetition of each grid cell is shown."
+		if len(r.curves) == maxCurves {
+			caption = strings.TrimSuffix(caption, ".") + ", of cells evenly over the grid."
+		}
 	} else if missing := trained - len(r.curves); missing > 0 {
-		caption += fmt.Sprintf(" %d trainings have no readable history.", missing)
+		caption += " " + plural(missing, "training has", "trainings have") + " no readable history."
 	}
-	return []figure{{name: "training", heading: "Training", caption: caption, height: 190, draw: func(c draw.Canvas) {
+	return []figure{{name: "training", heading: "Training", caption: caption, height: 190, data: func() sheet { return curveSheet(r.curves) }, curves: func() []lineChart { return []lineChart{trainingChart(r.curves, colors)} }, draw: func(c draw.Canvas) {
 		var steps, losses []float64
 		for _, curve := range r.curves {
 			steps, losses = append(steps, curve.steps...), append(losses, curve.loss...)
@@ -102,6 +118,17 @@ func (r *Report) trainingFigures() []figure {
 		}
 		drawPanels(c, colors, p)
 	}}}
+}
+
+// trainingChart has the losses as they are drawn: the page of a point has all rows.
+func trainingChart(curves []curve, colors coloring) lineChart {
+	c := lineChart{X: "step", Y: "batch loss", LogX: true, LogY: true, Color: colors.columnName()}
+	for _, curve := range curves {
+		l := newChartLine("batch loss, averaged", curve.steps, curve.loss, nil, nil)
+		l.Point = curve.of.Name
+		c.Lines = append(c.Lines, l)
+	}
+	return c
 }
 
 func (r *Report) trained() int {

@@ -21,11 +21,20 @@ func (r *Report) stabilityFigures() []figure {
 	return append(figs, r.frontierFigures()...)
 }
 
+// edgeOfStability is the sharpness up to which gradient descent is stable.
+func edgeOfStability() quantity {
+	return quantity{"2/η", "2 / η", "two_over_eta", func(s *solution) float64 { return 2 / s.Point.LearningRate }}
+}
+
+// generalisedSharpness is what takes the place of λ_max for SGD's mean square.
+func generalisedSharpness() quantity {
+	return quantity{"2/η*_var", "2 / η*_{var}", "generalised_sharpness", func(s *solution) float64 { return s.etaVar().under(2).value }}
+}
+
 // diagramFigures is the stability diagram: 2/η*_var, the generalised sharpness of
 // Mulayoff & Michaeli (2024), meets 2/η at the edge of mean-square stability.
 func (r *Report) diagramFigures() []figure {
-	edge := quantity{"2/η", "2 / η", func(s *solution) float64 { return 2 / s.Point.LearningRate }}
-	ps, hollow, absent := r.places(edge, func(s *solution) between { return s.etaVar().under(2) })
+	ps, hollow, absent := r.places(edgeOfStability(), func(s *solution) between { return s.etaVar().under(2) })
 	if len(ps) == 0 {
 		return nil
 	}
@@ -41,7 +50,9 @@ func (r *Report) diagramFigures() []figure {
 	if colors.by != nil {
 		caption += " The colour is the batch size B."
 	}
-	return []figure{{name: "stability-diagram", heading: "Stability diagram", caption: caption, ownMarks: true,
+	spec := chartOf(edgeOfStability(), colors, generalisedSharpness(), sharpness())
+	spec.LogX, spec.LogY, spec.Edge = true, true, "diagonal"
+	return []figure{{name: "stability-diagram", heading: "Stability diagram", caption: caption, ownMarks: true, charts: []chart{spec}, data: r.solutionSheet(edgeOfStability(), generalisedSharpness(), sharpness()),
 		height: 218 + vg.Length(12*strings.Count(title, "\n")), draw: func(c draw.Canvas) {
 			p := diagram(ps, colors)
 			p.Title.Text = title

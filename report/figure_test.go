@@ -22,6 +22,9 @@ func TestFiguresOfOddRuns(t *testing.T) {
 		// The letters and lines are the same in all formats; drawing twice as
 		// SVG is enough for most, and one of each kind is drawn in all.
 		for _, f := range figs {
+			if lines := bytes.Split(bytes.TrimSpace(f.data().csv()), []byte("\n")); len(lines) < 2 || bytes.Contains(lines[1], []byte("NaN")) {
+				t.Errorf("%s: %s has the data %s", name, f.name, lines)
+			}
 			for _, format := range formats {
 				if format != "svg" && (name != "zero and infinite" || !strings.HasSuffix(f.name, "k1")) {
 					continue
@@ -51,10 +54,11 @@ func TestMethodsAreContrasted(t *testing.T) {
 		if f.name != "methods" {
 			continue
 		}
-		svg, err := f.svg()
+		drawn, err := f.render("svg")
 		if err != nil {
 			t.Fatal(err)
 		}
+		svg := string(drawn)
 		last := -1
 		for _, label := range []string{">sgd<", ">gd<", ">label-<", ">noise<"} {
 			at := strings.Index(svg, label)
@@ -94,7 +98,7 @@ func TestFromDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := map[string][]byte{}
-	for _, p := range paths {
+	for p := range paths {
 		if first[p], err = os.ReadFile(p); err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +110,15 @@ func TestFromDisk(t *testing.T) {
 			}
 		}
 	}
-	for p, prefix := range map[string]string{"svg": "<?xml", "pdf": "%PDF-", "png": "\x89PNG"} {
+	if svg := first[filepath.Join(out, "figure1-k1.svg")]; !bytes.Contains(svg, []byte(`<svg width="89mm" height="`)) {
+		t.Errorf("the figure is not 89 mm wide: %.200s", svg)
+	}
+	table := string(first[filepath.Join(out, "figure1-k1.csv")])
+	if want := "point,method,learning_rate,batch_size,repetition,g_W_1,g_x_1,left_out\n" + rs[0].Name; !strings.HasPrefix(strings.ReplaceAll(table, `"`, ""), want) ||
+		strings.Count(table, "\n") != 1+len(rs) || !strings.Contains(table, rundir.CSVCell(float64(rs[5].Result.Moments[0].GX))) {
+		t.Errorf("the data of the figure are\n%s", table)
+	}
+	for p, prefix := range map[string]string{"csv": "point,", "svg": "<?xml", "pdf": "%PDF-", "png": "\x89PNG"} {
 		if b := first[filepath.Join(out, "figure1-k1."+p)]; !bytes.HasPrefix(b, []byte(prefix)) {
 			t.Errorf("figure1-k1.%s begins with %q", p, b[:min(8, len(b))])
 		}
@@ -116,7 +128,8 @@ func TestFromDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := again.WriteFigures(out, []string{"svg", "pdf", "png"}); err != nil {
+	page := filepath.Join(out, "report.html")
+	if _, err := again.Write(page, out, formats); err != nil { // page and figures beside each other
 		t.Fatal(err)
 	}
 	for p, b := range first {
@@ -124,16 +137,53 @@ func TestFromDisk(t *testing.T) {
 			t.Errorf("%s is not the same when drawn again (%v)", filepath.Base(p), err)
 		}
 	}
-	page := filepath.Join(out, "report.html")
-	if err := r.WriteHTML(page); err != nil {
-		t.Fatal(err)
-	}
 	written, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b, err := again.HTML(); err != nil || !bytes.Equal(written, b) {
+	if b, err := r.HTML(); err != nil || !bytes.Equal(written, b) {
 		t.Errorf("the page is not the same when made again (%v)", err)
+	}
+}
+
+// A format that was drawn once, and is not among those of now, shows the data of now too.
+func TestFormatsThatAreThereAreDrawnAnew(t *testing.T) {
+	cfg := gridConfig([]float64{0.1, 0.2}, []int{20}, 3)
+	rs := records(cfg)
+	draw := func(dir string, wanted ...string) Files {
+		t.Helper()
+		files, err := fromRecords(cfg, rs, false, fewDraws).WriteFigures(dir, wanted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
+	dir := t.TempDir()
+	before := draw(dir, "png")
+	photo := filepath.Join(dir, "photo.pdf")
+	if err := os.WriteFile(photo, []byte("somebody's"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for i := range rs {
+		rs[i].Result.Moments[0].GX *= rundir.Number(1 + i)
+	}
+	after, fresh := draw(dir, "svg"), draw(t.TempDir(), "svg", "png")
+	if len(after) != len(fresh) {
+		t.Errorf("%d files, want SVG, PNG and CSV: %d", len(after), len(fresh))
+	}
+	for path, digest := range fresh {
+		if path = filepath.Join(dir, filepath.Base(path)); after[path] != digest {
+			t.Errorf("%s is not drawn from the data of now", path)
+		}
+		if is, err := rundir.FileDigest(path); err != nil || is != digest {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if path := filepath.Join(dir, "figure1-k1.png"); before[path] == "" || before[path] == after[path] {
+		t.Errorf("the data change nothing in %s", path)
+	}
+	if text, err := os.ReadFile(photo); err != nil || string(text) != "somebody's" {
+		t.Errorf("somebody's file holds %q, %v", text, err)
 	}
 }
 

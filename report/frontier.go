@@ -49,7 +49,7 @@ func (r *Report) frontierFigures() []figure {
 		}
 	}
 	caption += hollowWords(hollow) + r.plainSGD()
-	return []figure{{name: "frontier", heading: "Frontier of stability", caption: caption, ownMarks: true, height: 212, draw: func(c draw.Canvas) {
+	return []figure{{name: "frontier", heading: "Frontier of stability", caption: caption, ownMarks: true, height: 212, data: func() sheet { return frontierSheet(chosen) }, curves: func() []lineChart { return []lineChart{frontierChart(chosen, colors)} }, draw: func(c draw.Canvas) {
 		p := frontierPanel(chosen, colors)
 		p.Title.Text = "● η*_{var}(B)    ■ trained with    - - η_{mean}"
 		drawPanels(c, colors, p)
@@ -78,6 +78,24 @@ func frontier(s *solution) []place {
 		return 0
 	})
 	return ps
+}
+
+// frontierChart has the thresholds for the page's script.
+func frontierChart(chosen []*solution, colors coloring) lineChart {
+	c := lineChart{X: "batch size B", Y: "learning rate", LogX: true, LogY: true, Color: colors.columnName(), Limit: "η_{mean}"}
+	for _, s := range chosen {
+		var x, y, lower, upper []float64
+		for _, p := range frontier(s) {
+			x, y, lower, upper = append(x, p.x), append(y, p.value), append(lower, p.lower), append(upper, p.upper)
+		}
+		l := newChartLine("η*_{var}", x, y, lower, upper)
+		l.Point, l.Limit = s.Name, drawableLimit(float64(s.stability().EtaMean))
+		if b := s.batch(); b > 0 {
+			l.Mark = decimals{b, s.Point.LearningRate}
+		}
+		c.Lines = append(c.Lines, l)
+	}
+	return c
 }
 
 func frontierPanel(chosen []*solution, colors coloring) *plot.Plot {

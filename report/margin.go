@@ -50,7 +50,9 @@ func (r *Report) margin(along, other quantity) (figure, bool) {
 		caption += ", the band reaches from the smallest to the largest."
 	}
 	caption += boundWords(ps) + hollowWords(hollow) + r.plainSGD()
-	return figure{caption: caption, ownMarks: true, height: 190 + vg.Length(12*strings.Count(title, "\n")), draw: func(c draw.Canvas) {
+	spec := chartOf(along, colors, margin())
+	spec.LogX, spec.LogY, spec.Lines, spec.Edge = true, true, true, "one"
+	return figure{caption: caption, ownMarks: true, charts: []chart{spec}, data: r.solutionSheet(along, margin()), height: 190 + vg.Length(12*strings.Count(title, "\n")), draw: func(c draw.Canvas) {
 		p := marginPanel(ps, along, colors)
 		p.Title.Text = title
 		drawPanels(c, colors, p)

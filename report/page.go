@@ -2,25 +2,29 @@ package report
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
+	"errors"
 	"fmt"
 	"html/template"
+	"maps"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
-
-	"sobolev/rundir"
 )
 
-//go:embed page.html.tmpl
-var pageSource string
+//go:embed *.tmpl
+var templates embed.FS
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{
+var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"symbols": symbols,
 	"decimal": decimal2,
+	"plural":  plural,
 	"sign":    signWord,
 	"add":     func(a, b int) int { return a + b },
-}).Parse(pageSource))
+	"path":    url.PathEscape,
+}).ParseFS(templates, "*.tmpl"))
 
 // symbols escapes text of this package and sets its formula symbols.
 func symbols(text string) template.HTML {
@@ -33,17 +37,23 @@ func symbols(text string) template.HTML {
 // drawnFigure is a figure inside the page.
 type drawnFigure struct {
 	Name, Heading, Caption string
+	About                  string // in the place of the drawing's title
 	OwnMarks               bool
 	SVG                    template.HTML
+	Still                  string // the address of the drawing, if the page has no SVG
+	Width, Height          int
+	Charts                 string // JSON for the script
 }
 
 // content is what the template shows.
 type content struct {
 	*Report
+	document
 	Headline                   []string
 	Figures                    []drawnFigure
 	Facts                      []fact
 	Rows                       []row
+	MoreRows                   int  // of the grid, that are not in the table
 	Methods                    bool // more than one: the table needs the column
 	Order, TwiceOrder          int
 	Effective, Outputs, Target string
@@ -52,13 +62,29 @@ type content struct {
 	Configuration              string
 	Stability                  *stabilityTable
 	Bounds                     *boundsTable
+	Pages                      []template.HTML // of the points that are in the file
 }
 
-// HTML is the report page: one file without any external resource. Equal
-// records give equal bytes.
-func (r *Report) HTML() ([]byte, error) {
+// HTML is the report page: one file without any external resource, with as many
+// pages of points as fit. Equal records give equal bytes.
+func (r *Report) HTML() ([]byte, error) { return r.Overview(Links{}) }
+
+// Overview is the page of the whole run.
+func (r *Report) Overview(l Links) ([]byte, error) {
 	c := content{Report: r, Headline: append(r.headline(), r.stabilitySentences()...), Facts: r.facts(), Rows: r.rows(), Order: 1,
 		Methods: r.methods() > 1, Left: r.Total - r.Counted, Draws: r.draws, Seed: bootstrapSeed, Stability: r.stabilityTable(), Bounds: r.boundsTable()}
+	// Beside the data: both take long.
+	paged := make(chan error, 1)
+	go func() {
+		var err error
+		c.Pages, err = r.pointPages(l)
+		paged <- err
+	}()
+	var err error
+	c.document, err = l.document(r.Config.Name, r.Data)
+	if err = errors.Join(<-paged, err); err != nil {
+		return nil, err
+	}
 	if len(r.orders) > 0 {
 		c.Order = r.orders[0]
 	}
@@ -72,12 +98,23 @@ func (r *Report) HTML() ([]byte, error) {
 	if r.Config.Stop.Loss > 0 {
 		c.Target = shortest(r.Config.Stop.Loss)
 	}
-	for _, f := range r.figures() {
-		svg, err := f.svg()
-		if err != nil {
-			return nil, err
+	most := mostRows
+	if l.Data != "" {
+		most = mostLinkedRows
+	}
+	c.MoreRows = beyond(&c.Rows, most)
+	if c.Stability != nil {
+		c.Stability.More = beyond(&c.Stability.Rows, most)
+	}
+	drawn, err := r.drawn()
+	if err != nil {
+		return nil, err
+	}
+	c.Figures = slices.Clone(drawn)
+	if l.Figures != "" {
+		for i := range c.Figures {
+			c.Figures[i].linkTo(l.Figures)
 		}
-		c.Figures = append(c.Figures, drawnFigure{f.name, f.heading, f.caption, f.ownMarks, template.HTML(svg)})
 	}
 	configuration, err := yaml.Marshal(r.Config)
 	if err != nil {
@@ -85,19 +122,73 @@ func (r *Report) HTML() ([]byte, error) {
 	}
 	c.Configuration = string(configuration)
 	var b bytes.Buffer
-	if err := page.Execute(&b, c); err != nil {
+	if err := pages.ExecuteTemplate(&b, "page.html.tmpl", c); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
 }
 
-// WriteHTML places the page at path, whole or not at all.
-func (r *Report) WriteHTML(path string) error {
-	data, err := r.HTML()
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+// Write draws the page into a file and beside that the figures into a folder, as
+// WriteFigures does, on as many cores as there are.
+func (r *Report) Write(page, figures string, formats []string) (Files, error) {
+	var drawn Files
+	done := make(chan error)
+	go func() {
+		var err error
+		drawn, err = r.WriteFigures(figures, formats)
+		done <- err
+	}()
+	files := Files{}
+	html, err := r.HTML()
+	if err == nil {
+		err = files.write(page, html)
 	}
-	return rundir.WriteFile(path, data)
+	err = errors.Join(<-done, err)
+	maps.Copy(files, drawn)
+	return files, err
+}
+
+// pageBudget is how much of a file the pages of points may take, in bytes.
+const pageBudget = 2 << 20
+
+// pointPages are those that fit into a file without a server: the first repetition
+// of every cell before the second.
+func (r *Report) pointPages(l Links) ([]template.HTML, error) {
+	if l.Points != "" {
+		return nil, nil
+	}
+	order := make([]*solution, len(r.solutions))
+	for i := range r.solutions {
+		order[i] = &r.solutions[i]
+	}
+	slices.SortStableFunc(order, func(a, b *solution) int { return a.repetition - b.repetition })
+	var found []template.HTML
+	left := pageBudget
+	for _, s := range order {
+		section, err := r.section(s, l)
+		if err != nil {
+			return nil, err
+		}
+		if left -= len(section); left < 0 {
+			break
+		}
+		found = append(found, section)
+	}
+	return found, nil
+}
+
+// mostRows is the length of a table of the page, and mostLinkedRows that of one whose
+// style and data are elsewhere.
+const (
+	mostRows       = 500
+	mostLinkedRows = 100
+)
+
+// beyond cuts a table and returns how many rows that left out.
+func beyond[T any](rows *[]T, most int) int {
+	more := max(0, len(*rows)-most)
+	*rows = (*rows)[:len(*rows)-more]
+	return more
 }
 
 func (r *Report) methods() int {

@@ -3,6 +3,7 @@ package report
 import (
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -60,34 +61,57 @@ func (r *Report) boundPairs() []pair {
 	return []pair{{sharpBound("theorem 3", k), gX(k), 0}, {sharpBound(corollary, k), gX(k), 0}}
 }
 
-// correlate computes both correlations of every pair that has a point. Each has
-// a random stream of its own, so that the order of the work does not matter.
+// correlate computes both correlations of every pair that has a point. All have the
+// same random stream, so that the order of the work does not matter.
 func (r *Report) correlate() []Correlation {
-	var jobs []func() Correlation
+	var designs []design
+	n := 0
 	for _, p := range r.pairs() {
 		s := r.sample(p)
 		if len(s.x) == 0 {
 			continue
 		}
-		jobs = append(jobs,
-			func() Correlation { return correlation(p, s, "Spearman", Spearman(s.x, s.y), spearmanOf(s), r.draws) },
-			func() Correlation { return correlation(p, s, "Pearson", Pearson(s.x, s.y), pearsonOf(s), r.draws) })
+		at := slices.IndexFunc(designs, func(d design) bool { return slices.Equal(d[0].of, s.of) })
+		if at < 0 {
+			at, designs = len(designs), append(designs, nil)
+		}
+		designs[at] = append(designs[at], member{n, p, s})
+		n++
 	}
-	cs := make([]Correlation, len(jobs))
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(jobs)); i = next.Add(1) - 1 {
-				cs[i] = jobs[i]()
-			}
-		})
+	found := make([][]Correlation, n)
+	for _, d := range designs {
+		d.correlations(found, r.draws)
 	}
-	workers.Wait()
+	cs := slices.Concat(found...)
 	for i := range cs {
 		cs[i].Reason = remark(cs[i].Reason, r.Counted-cs[i].N)
 	}
 	return cs
+}
+
+// design is pairs whose samples are of the same solutions: they share the resamples,
+// and the ranks of a quantity in them.
+type design []member
+
+// member is a pair, with its number among all of them.
+type member struct {
+	number int
+	pair
+	paired
+}
+
+// together calls do for 0 … n−1, on as many cores as there are.
+func together(n int, do func(i int)) {
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				do(int(i))
+			}
+		})
+	}
+	workers.Wait()
 }
 
 // remark joins what is to be said about an interval and about solutions that
@@ -120,6 +144,7 @@ func (r *Report) sample(p pair) paired {
 		if !sol.counts() || !finite(x) || !finite(y) {
 			continue
 		}
+		s.of = append(s.of, i)
 		s.x, s.y = append(s.x, x), append(s.y, y)
 		s.cell = append(s.cell, number(cells, sol.cell))
 		s.repetition = append(s.repetition, number(repetitions, sol.repetition))
@@ -129,21 +154,59 @@ func (r *Report) sample(p pair) paired {
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-func correlation(p pair, s paired, method string, value float64, statistic func([]float64) float64, draws int) Correlation {
-	c := Correlation{
-		X: p.x.name, Y: p.y.name, Method: method, N: len(s.x), Value: value, Expected: p.expected,
-		Lower: math.NaN(), Upper: math.NaN(), Draws: draws, Seed: bootstrapSeed,
+// statistics are Spearman's and Pearson's correlation of every pair, in this order, with
+// memories of their own.
+func (d design) statistics() []func(resampled) float64 {
+	type both struct{ values, ranks *variable }
+	known := map[string]both{}
+	of := func(q quantity, x []float64) both {
+		v, ok := known[q.column]
+		if !ok {
+			v = both{values(x), ranks(x)}
+			known[q.column] = v
+		}
+		return v
 	}
-	if math.IsNaN(value) {
-		c.Draws, c.Reason = 0, "fewer than two different values"
-		return c
+	var all []func(resampled) float64
+	for _, m := range d {
+		x, y := of(m.pair.x, m.paired.x), of(m.pair.y, m.paired.y)
+		all = append(all, correlationOf(x.ranks, y.ranks), correlationOf(x.values, y.values))
 	}
-	b := bootstrap(s, statistic, draws, bootstrapSeed)
-	c.Lower, c.Upper, c.Dropped, c.Reason = b.lower, b.upper, b.dropped, b.reason
-	if extent(s.cell) < minCells {
-		c.Draws = 0
+	return all
+}
+
+// correlations writes Spearman's and Pearson's of every pair to its number in found.
+// Each core takes a share of the resamples: so what the pairs have in common is
+// computed once for each of them.
+func (d design) correlations(found [][]Correlation, draws int) {
+	parts := make([][][]float64, runtime.GOMAXPROCS(0))
+	together(len(parts), func(i int) {
+		parts[i] = resamples(d[0].paired, draws, bootstrapSeed, i, len(parts), d.statistics())
+	})
+	statistics := d.statistics()
+	intervals := intervals(d[0].paired, draws, parts, len(statistics))
+	whole := once(len(d[0].of))
+	for i, m := range d {
+		for j, method := range []string{"Spearman", "Pearson"} {
+			c := Correlation{X: m.pair.x.name, Y: m.pair.y.name, Method: method, Expected: m.expected, N: len(m.of), Seed: bootstrapSeed, Value: statistics[2*i+j](whole)}
+			found[m.number] = append(found[m.number], c)
+		}
 	}
-	return c
+	resampled := extent(d[0].cell) >= minCells
+	for _, m := range d {
+		for i := range found[m.number] {
+			c, b := &found[m.number][i], intervals[0]
+			intervals = intervals[1:]
+			if math.IsNaN(c.Value) {
+				c.Lower, c.Upper, c.Reason = math.NaN(), math.NaN(), "fewer than two different values"
+				continue
+			}
+			c.Lower, c.Upper, c.Dropped, c.Reason = b.lower, b.upper, b.dropped, b.reason
+			if resampled {
+				c.Draws = draws
+			}
+		}
+	}
 }
 
 // find returns the correlation of a pair.

@@ -29,7 +29,7 @@ func textStyle(size vg.Length) text.Style {
 // newPanel is an empty plot in the style of all figures.
 func newPanel(x, y scale, xLabel, yLabel string, ticksX []float64) *plot.Plot {
 	p := plot.New()
-	p.BackgroundColor = white
+	p.BackgroundColor = nil // drawPanels has drawn it
 	p.Title.TextStyle = textStyle(tickSize)
 	p.Title.TextStyle.XAlign, p.Title.TextStyle.YAlign = draw.XCenter, draw.YTop
 	p.Title.Padding = 4
@@ -91,32 +91,8 @@ func centredPanel(x, y scale, xLabel, yLabel string, ticksX []float64) *plot.Plo
 // dot is a solution in a panel; hollow marks one that does not count.
 type dot struct {
 	x, y   float64
-	color  color.Color
+	color  color.RGBA
 	hollow bool
-}
-
-// dots draws solutions; the thin dark edge keeps light colours visible.
-func dots(ds []dot, radius vg.Length) drawn {
-	return func(c draw.Canvas, x, y func(float64) vg.Length) {
-		filledFirst := slices.Clone(ds)
-		slices.SortStableFunc(filledFirst, func(a, b dot) int {
-			switch {
-			case a.hollow == b.hollow:
-				return 0
-			case b.hollow:
-				return -1
-			}
-			return +1
-		})
-		for _, d := range filledFirst {
-			var circle vg.Path
-			at := vg.Point{X: x(d.x), Y: y(d.y)}
-			circle.Move(vg.Point{X: at.X + radius, Y: at.Y})
-			circle.Arc(at, radius, 0, 2*math.Pi)
-			circle.Close()
-			fillOrRing(c, circle, d)
-		}
-	}
 }
 
 // radius is that of n dots, smaller when there are many.

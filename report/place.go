@@ -72,7 +72,21 @@ func spanned(values []float64, ps []place) []float64 {
 // bars draws bounds as vertical bars. One that is unknown or infinite, as well as
 // a lower bound of 0, is at the end of the axis.
 func bars(ps []place, y scale, clr func(*solution) color.RGBA) drawn {
+	const width = 0.6
 	return func(c draw.Canvas, tx, ty func(float64) vg.Length) {
+		ps := some(c, ps)
+		line := func(p place, x, low, high vg.Length) {
+			c.StrokeLine2(draw.LineStyle{Color: clr(p.of), Width: width}, x, low, x, high)
+		}
+		if len(ps) > mostOutlines {
+			colors := make([]color.RGBA, len(ps))
+			for i, p := range ps {
+				colors[i] = clr(p.of)
+			}
+			r := newRaster(c, colors)
+			defer r.place(c)
+			line = func(p place, x, low, high vg.Length) { r.bar(x, low, high, width, clr(p.of)) }
+		}
 		for _, p := range ps {
 			low, high := y.lo, y.hi
 			if positive(p.lower) {
@@ -82,7 +96,7 @@ func bars(ps []place, y scale, clr func(*solution) color.RGBA) drawn {
 				high = min(high, max(p.upper, p.value))
 			}
 			if high > low*(1+1e-3) {
-				c.StrokeLine2(draw.LineStyle{Color: clr(p.of), Width: 0.6}, tx(p.x), ty(low), tx(p.x), ty(high))
+				line(p, tx(p.x), ty(low), ty(high))
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package report
 import (
 	"math"
 	"slices"
+	"sync"
 
 	"sobolev/rundir"
 )
@@ -27,6 +28,10 @@ type Report struct {
 	draws     int
 	outputs   int // of the networks, 0 when unknown
 	info      *rundir.Result
+	dir       *rundir.Dir // nil without files
+	// What is to be drawn, and the drawings of the page; each is made once.
+	figures func() []figure
+	drawn   func() ([]drawnFigure, error)
 }
 
 // Reason is a reason for leaving points out, with the names of the points.
@@ -43,15 +48,22 @@ func Build(dir *rundir.Dir) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	return BuildFrom(dir, records), nil
+}
+
+// BuildFrom is Build for who has the Records at hand.
+func BuildFrom(dir *rundir.Dir, records []rundir.Record) *Report {
 	r := fromRecords(dir.Config, records, dir.InUse(), bootstrapDraws)
+	r.dir = dir
 	r.curves = readCurves(dir, r.solutions)
-	return r, nil
+	return r
 }
 
 func fromRecords(cfg rundir.Config, records []rundir.Record, inUse bool, draws int) *Report {
-	r := &Report{Config: cfg, draws: draws}
+	r := &Report{Config: cfg}
 	r.solutions, r.cells = solutions(cfg, slices.Clone(records), inUse)
 	r.Total = len(r.solutions)
+	r.draws = min(draws, max(fewestDraws, bootstrapWork/max(r.Total, 1)))
 	r.effective = math.NaN()
 	for i := range r.solutions {
 		r.observe(&r.solutions[i])
@@ -60,6 +72,8 @@ func fromRecords(cfg rundir.Config, records []rundir.Record, inUse bool, draws i
 	slices.SortStableFunc(r.LeftOut, func(a, b Reason) int { return len(b.Points) - len(a.Points) })
 	r.Warnings = groupWarnings(r.solutions)
 	r.Correlations = r.correlate()
+	r.figures = sync.OnceValue(r.listFigures)
+	r.drawn = sync.OnceValues(func() ([]drawnFigure, error) { return drawnFigures(r.figures()) })
 	return r
 }
 

@@ -79,7 +79,7 @@ func (r *Report) scatter(x, y quantity) (figure, bool) {
 		return figure{}, false
 	}
 	title := r.subtitle(x, y) + note(hollow, absent)
-	return figure{height: 192 + vg.Length(12*strings.Count(title, "\n")), draw: func(c draw.Canvas) {
+	return figure{height: 192 + vg.Length(12*strings.Count(title, "\n")), about: strings.ReplaceAll(title, "\n", ",  "), charts: []chart{chartOf(x, colors, y)}, data: r.solutionSheet(x, y), draw: func(c draw.Canvas) {
 		p := newPanel(scaleOf(xs, 0.06, 20), scaleOf(ys, 0.06, 20), x.label, y.label, nil)
 		p.Title.Text = title
 		p.Add(dots(ds, radius(len(ds))))

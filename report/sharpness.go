@@ -17,15 +17,21 @@ import (
 // probed at every step stays small.
 const maxProbes = 400
 
-// probed are the rows that have a probe, at most maxProbes of them, evenly over
-// their number and with the first and the last.
-func probed(rows []rundir.HistoryRow) []rundir.HistoryRow {
+// withProbe are the rows that have a probe.
+func withProbe(rows []rundir.HistoryRow) []rundir.HistoryRow {
 	var found []rundir.HistoryRow
 	for _, row := range rows {
 		if row.ProbeSamples > 0 {
 			found = append(found, row)
 		}
 	}
+	return found
+}
+
+// probed are at most maxProbes rows that have a probe, evenly over their number and
+// with the first and the last.
+func probed(rows []rundir.HistoryRow) []rundir.HistoryRow {
+	found := withProbe(rows)
 	n := len(found)
 	if n <= maxProbes {
 		return found
@@ -60,7 +66,7 @@ func (r *Report) sharpnessFigures() []figure {
 	sharp := tracesOf(curves, colors, func(p rundir.Probe) between { return between{p.LambdaMax, p.LambdaMax, p.LambdaMax} })
 	batch := tracesOf(curves, colors, func(p rundir.Probe) between { return between{p.RatioMean, p.RatioMeanLower, p.RatioMeanUpper} })
 	steps := stepsOf(curves)
-	f := figure{name: "sharpness", heading: "Sharpness in training", ownMarks: true, height: 312,
+	f := figure{name: "sharpness", data: func() sheet { return probeSheet(curves) }, heading: "Sharpness in training", ownMarks: true, height: 312,
 		caption: r.sharpnessCaption(curves, len(sharp) > 0, len(batch) > 0, steps)}
 	f.draw = func(c draw.Canvas) {
 		y := edgesAndValues(append(slices.Clone(sharp), batch...))
@@ -73,6 +79,17 @@ func (r *Report) sharpnessFigures() []figure {
 		}
 		panels[len(panels)-1].X.Label.Text = "step    (dashed: 2 / η)"
 		drawPanels(c, colors, panels...)
+	}
+	f.curves = func() []lineChart {
+		var charts []lineChart
+		logY := edgesAndValues(append(slices.Clone(sharp), batch...)).log
+		if len(sharp) > 0 {
+			charts = append(charts, steps.chart(sharp, "λ_{max}", logY, colors))
+		}
+		if len(batch) > 0 {
+			charts = append(charts, steps.chart(batch, "batch sharpness", logY, colors))
+		}
+		return charts
 	}
 	if len(sharp) == 0 || len(batch) == 0 {
 		f.height = 180
@@ -93,7 +110,7 @@ func (r *Report) sharpnessCaption(curves []curve, sharp, batch bool, steps stepA
 		names = append(names, fmt.Sprintf("η = %s, B = %s, repetition %d", shortest(c.of.Point.LearningRate), shortest(c.of.batch()), c.of.Point.Repetition))
 		samples = max(samples, c.probes[0].ProbeSamples)
 	}
-	text := fmt.Sprintf("Along the steps of training: %s, on the first %s. Dashed: 2/η of each training, as far as it went. "+
+	text := fmt.Sprintf("Along the steps of training: %s, on %s. Dashed: 2/η of each training, as far as it went. "+
 		"Cohen et al. (2021) find that λ_max rises to 2/η under gradient descent, Andreyev & Beneventano (2024) that batch sharpness does so under SGD.",
 		strings.Join(parts, "; "), plural(int(samples), "training sample", "training samples"))
 	if m := r.Config.SGD.Momentum; m != 0 {
@@ -214,6 +231,17 @@ func (a stepAxis) panel(ts []trace, y scale, label string) *plot.Plot {
 		}
 	}
 	return p
+}
+
+// chart has the traces of one quantity for the page's script.
+func (a stepAxis) chart(ts []trace, label string, logY bool, colors coloring) lineChart {
+	c := lineChart{X: "step", Y: label, LogX: a.log, LogY: logY, Zero: a.zero, Color: colors.columnName(), Limit: "2 / η"}
+	for _, t := range ts {
+		l := newChartLine(label, t.steps, t.value, t.lower, t.upper)
+		l.Point, l.Limit = t.of.Name, drawableLimit(t.edge)
+		c.Lines = append(c.Lines, l)
+	}
+	return c
 }
 
 // along places the steps of a trace.

@@ -23,7 +23,7 @@ func TestSharpnessFigure(t *testing.T) {
 			t.Errorf("no %q in the figure", text)
 		}
 	}
-	for _, text := range []string{"first 1000 training samples", "η = 0.02, B = 20", "η = 0.4, B = 20"} {
+	for _, text := range []string{"on 1000 training samples", "η = 0.02, B = 20", "η = 0.4, B = 20"} {
 		if !strings.Contains(f.caption, text) {
 			t.Errorf("no %q in %q", text, f.caption)
 		}

@@ -105,8 +105,11 @@ func solutions(cfg rundir.Config, records []rundir.Record, inUse bool) ([]soluti
 	for _, r := range records {
 		known[r.Name] = true
 	}
-	for _, p := range cfg.Points() {
-		if name := p.Name(); !known[name] {
+	points := cfg.Points()
+	names := make([]string, len(points))
+	together(len(points), func(i int) { names[i] = points[i].Name() }) // takes a digest
+	for i, p := range points {
+		if name := names[i]; !known[name] {
 			records = append(records, rundir.Record{Name: name, Point: p, Status: rundir.Status{State: rundir.Pending}})
 		}
 	}
@@ -137,21 +140,21 @@ func solutions(cfg rundir.Config, records []rundir.Record, inUse bool) ([]soluti
 // where it was not measured.
 type quantity struct {
 	// name identifies it in Correlation and in tables; label is the axis's,
-	// in the notation of the figures' text.
-	name, label string
-	of          func(*solution) float64
+	// in the notation of the figures' text. column is its name in Data.
+	name, label, column string
+	of                  func(*solution) float64
 }
 
 func learningRate() quantity {
-	return quantity{"η", "learning rate η", func(s *solution) float64 { return s.Point.LearningRate }}
+	return quantity{"η", "learning rate η", "learning_rate", func(s *solution) float64 { return s.Point.LearningRate }}
 }
 
 func batchSize() quantity {
-	return quantity{"B", "batch size B", (*solution).batch}
+	return quantity{"B", "batch size B", "batch_size", (*solution).batch}
 }
 
 func ratio() quantity {
-	return quantity{"η/B", "η / B", func(s *solution) float64 { return s.Point.LearningRate / s.batch() }}
+	return quantity{"η/B", "η / B", "eta_over_batch", func(s *solution) float64 { return s.Point.LearningRate / s.batch() }}
 }
 
 // batch is B; NaN for a full-batch point before its result tells n.
@@ -165,7 +168,7 @@ func (s *solution) batch() float64 {
 func orderSuffix(k int) string { return fmt.Sprintf(" (k=%d)", k) }
 
 func gW(k int) quantity {
-	return quantity{"g_W" + orderSuffix(k), fmt.Sprintf("g_{W}  (order 2k = %d)", 2*k), func(s *solution) float64 {
+	return quantity{"g_W" + orderSuffix(k), fmt.Sprintf("g_{W}  (order 2k = %d)", 2*k), fmt.Sprintf("g_W_%d", k), func(s *solution) float64 {
 		if m := s.moment(k); m != nil {
 			return float64(m.GW)
 		}
@@ -174,7 +177,7 @@ func gW(k int) quantity {
 }
 
 func gX(k int) quantity {
-	return quantity{"g_x" + orderSuffix(k), fmt.Sprintf("g_{x}  (order 2k = %d)", 2*k), func(s *solution) float64 {
+	return quantity{"g_x" + orderSuffix(k), fmt.Sprintf("g_{x}  (order 2k = %d)", 2*k), fmt.Sprintf("g_x_%d", k), func(s *solution) float64 {
 		if m := s.moment(k); m != nil {
 			return float64(m.GX)
 		}
@@ -182,8 +185,12 @@ func gX(k int) quantity {
 	}}
 }
 
+func testError() quantity {
+	return quantity{"test error", "test error (%)", "test_error_percent", func(s *solution) float64 { return 100 - testAccuracy().of(s) }}
+}
+
 func testAccuracy() quantity {
-	return quantity{"test accuracy", "test accuracy (%)", func(s *solution) float64 {
+	return quantity{"test accuracy", "test accuracy (%)", "test_accuracy_percent", func(s *solution) float64 {
 		if s.Result == nil || s.Result.Training == nil {
 			return math.NaN()
 		}

@@ -32,15 +32,45 @@ func (r *Report) axisFigures() []figure {
 			f.name = fmt.Sprintf("%s-k%d", a.name, k)
 			f.heading = fmt.Sprintf("Moments along the %s, order 2k = %d", a.words, 2*k)
 			f.caption = fmt.Sprintf("The moments g_W and g_x of order 2k = %d along the %s: one dot a repetition, the line is the median over the repetitions that count", 2*k, a.words)
-			if r.varies(a.other) {
-				f.caption += fmt.Sprintf(", one line for each %s (colour).", wordsOf(a.other))
-			} else {
-				f.caption += ", the band reaches from the smallest to the largest."
-			}
+			f.caption += r.spreadWords(a.other)
+			figs = append(figs, f)
+		}
+		if f, ok := r.testErrors(a.along, a.other); ok {
+			f.name = a.name + "-test-error"
+			f.heading = "Test error along the " + a.words
 			figs = append(figs, f)
 		}
 	}
 	return figs
+}
+
+// testErrors draws the test error along an axis; false without a test set, or a
+// solution that counts.
+func (r *Report) testErrors(along, other quantity) (figure, bool) {
+	if r.Counted == 0 {
+		return figure{}, false
+	}
+	colors := r.coloringBy(other)
+	panel, ok := r.spreadPanel(along, testError(), colors)
+	if !ok {
+		return figure{}, false
+	}
+	spec := chartOf(along, colors, testError())
+	spec.LogX, spec.Lines = true, true
+	caption := fmt.Sprintf("The share of the test set that is classified wrong, along the %s: one dot a repetition, the line is the median over the repetitions that count", wordsOf(along))
+	return figure{height: 192, caption: caption + r.spreadWords(other), charts: []chart{spec}, data: r.solutionSheet(along, testError()), draw: func(c draw.Canvas) {
+		p := panel()
+		p.Title.Text = "line: median over repetitions" + r.spreadNote(along, testError())
+		drawPanels(c, colors, p)
+	}}, true
+}
+
+// spreadWords say what lines and bands of a spread are.
+func (r *Report) spreadWords(other quantity) string {
+	if r.varies(other) {
+		return fmt.Sprintf(", one line for each %s (colour).", wordsOf(other))
+	}
+	return ", the band reaches from the smallest to the largest."
 }
 
 func wordsOf(q quantity) string {
@@ -58,7 +88,11 @@ func (r *Report) spread(along, other quantity, k int) (figure, bool) {
 	if !okW || !okX {
 		return figure{}, false
 	}
-	return figure{height: 312, draw: func(c draw.Canvas) {
+	charts := []chart{chartOf(along, colors, gW(k)), chartOf(along, colors, gX(k))}
+	for i := range charts {
+		charts[i].LogX, charts[i].Lines = true, true
+	}
+	return figure{height: 312, charts: charts, data: r.solutionSheet(along, gW(k), gX(k)), draw: func(c draw.Canvas) {
 		upper, lower := top(), bottom()
 		upper.X.Label.Text = ""
 		upper.Title.Text = "line: median over repetitions" + r.spreadNote(along, gW(k))
@@ -128,8 +162,8 @@ func addSeries(p *plot.Plot, at map[float64][]float64, key float64, colors color
 	xs := sortedKeys(at)
 	var low, mid, high []float64
 	for _, x := range xs {
-		slices.Sort(at[x])
-		low, mid, high = append(low, at[x][0]), append(mid, quantile(at[x], 0.5)), append(high, at[x][len(at[x])-1])
+		values := slices.Sorted(slices.Values(at[x])) // another format of the figure may be drawn beside this one
+		low, mid, high = append(low, values[0]), append(mid, quantile(values, 0.5)), append(high, values[len(values)-1])
 	}
 	clr := ramp(0.3)
 	if colors.by != nil {

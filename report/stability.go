@@ -25,7 +25,7 @@ func (r *Report) hasStability() bool {
 
 // sharpness is λ_max(H) of the Gauss–Newton matrix of the configured loss.
 func sharpness() quantity {
-	return quantity{"λ_max", "λ_{max}", func(s *solution) float64 {
+	return quantity{"λ_max", "λ_{max}", "lambda_max", func(s *solution) float64 {
 		switch st := s.stability(); {
 		case st == nil:
 			return math.NaN()
@@ -40,7 +40,7 @@ func sharpness() quantity {
 // margin is η*_var/η: above 1 the solution is mean-square stable where it was
 // trained.
 func margin() quantity {
-	return quantity{"η*_var/η", "η*_{var} / η", func(s *solution) float64 { return s.etaVar().value / s.Point.LearningRate }}
+	return quantity{"η*_var/η", "η*_{var} / η", "margin", func(s *solution) float64 { return s.etaVar().value / s.Point.LearningRate }}
 }
 
 // between is a number with bounds; a bound that is not known is NaN.

@@ -16,12 +16,13 @@ import (
 // figureNamed is the SVG of one figure, "" when the report does not have it.
 func figureNamed(t *testing.T, r *Report, name string) (figure, string) {
 	t.Helper()
-	for _, f := range r.figures() {
+	for _, f := range r.listFigures() {
 		if f.name == name {
-			svg, err := f.svg()
+			drawn, err := f.render("svg")
 			if err != nil {
 				t.Fatal(err)
 			}
+			svg := strings.ReplaceAll(string(drawn), "\u00a0", " ")
 			if strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") {
 				t.Errorf("%s has a coordinate that is no number", name)
 			}

@@ -12,6 +12,7 @@ type stabilityTable struct {
 	Sentences []string
 	Orders    []int // of the verdicts
 	Rows      []stabilityRow
+	More      int // further solutions, that are not in Rows
 	Absent    int // solutions without that measurement
 	Sampling  string
 	Plain     string // where the theory does not describe the training

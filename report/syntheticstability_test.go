@@ -67,6 +67,7 @@ func probesOf(eta float64, steps []int64) []rundir.HistoryRow {
 		rise := 1 - math.Exp(-float64(step)/1e4)
 		probe := rundir.NoProbe()
 		probe.ProbeSamples = 1000
+		probe.TrainAccuracy, probe.TestAccuracy = 0.5+0.5*rise, 0.5+0.4*rise
 		probe.LambdaMax = 2 / eta * (0.05 + 0.55*rise) * math.Exp(0.03*random.NormFloat64())
 		probe.RatioMean = 2 / eta * (0.15 + 0.85*rise) * math.Exp(0.05*random.NormFloat64())
 		probe.RatioMeanLower, probe.RatioMeanUpper = 0.92*probe.RatioMean, 1.08*probe.RatioMean

@@ -95,7 +95,7 @@ func (r *Report) facts() []fact {
 		data += ", classes " + list(c.Dataset.Classes)
 	}
 	if c.Dataset.PerClass > 0 {
-		data += fmt.Sprintf(", %d samples of each class (%s)", c.Dataset.PerClass, map[string]string{"seed": "random subset by the seed", "first": "the first in file order"}[c.Dataset.Draw])
+		data += fmt.Sprintf(", %s of each class (%s)", plural(c.Dataset.PerClass, "sample", "samples"), map[string]string{"seed": "random subset by the seed", "first": "the first in file order"}[c.Dataset.Draw])
 	}
 	preprocessing := fmt.Sprintf("(x·scale − mean)/std with scale %s, mean [%s], std [%s]",
 		orWord(c.Dataset.Preprocess.Scale, "of the data set"), list(c.Dataset.Preprocess.Mean), list(c.Dataset.Preprocess.Std))
@@ -110,13 +110,13 @@ func (r *Report) facts() []fact {
 	}
 	if r.info != nil {
 		if n := r.info.Data.Samples; n > 0 {
-			data += fmt.Sprintf("; n = %d training samples", n)
+			data += "; n = " + plural(n, "training sample", "training samples")
 		}
 		if p := r.info.Convention.Preprocessing; p != "" {
 			preprocessing = p
 		}
 		if m := r.info.Model; m.Parameters > 0 {
-			model += fmt.Sprintf("; d = %d inputs, c = %d outputs, w = %d parameters", m.Inputs, m.Outputs, m.Parameters)
+			model += "; " + sizeWords(m)
 		}
 	}
 	facts := []fact{
@@ -128,6 +128,10 @@ func (r *Report) facts() []fact {
 		{"Repetitions", fmt.Sprint(c.Repetitions)}, {"Seed", fmt.Sprint(c.Seed)}, {"Orders k", list(c.Measure.Orders)},
 	}
 	return facts
+}
+
+func sizeWords(m rundir.ModelInfo) string {
+	return fmt.Sprintf("d = %s, c = %s, w = %s", plural(m.Inputs, "input", "inputs"), plural(m.Outputs, "output", "outputs"), plural(m.Parameters, "parameter", "parameters"))
 }
 
 func orWord(v float64, word string) string {

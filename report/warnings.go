@@ -21,13 +21,18 @@ var number = regexp.MustCompile(`[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?`)
 func groupWarnings(all []solution) []Warning {
 	var groups []Warning
 	at := map[string]int{}
+	keys := map[string]string{} // most texts are those of many points
 	for _, s := range all {
 		if s.Result == nil {
 			continue
 		}
 		own := map[string]bool{}
 		for _, text := range s.Result.Warnings {
-			key := number.ReplaceAllString(text, "#")
+			key, ok := keys[text]
+			if !ok {
+				key = number.ReplaceAllString(text, "#")
+				keys[text] = key
+			}
 			if own[key] {
 				continue
 			}

@@ -1,0 +1,254 @@
+package report
+
+import (
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"sobolev/internal/browsertest"
+	"sobolev/rundir"
+)
+
+const soon = 10 * time.Second
+
+// reportFile is a report on disk, of a run whose texts want to be scripts, with the
+// name of its first point.
+func reportFile(t *testing.T) (address, first string) {
+	t.Helper()
+	cfg := gridConfig([]float64{0.1, 0.2, 0.4, 0.8}, []int{10, 20}, 2)
+	rs := boundedRecords(cfg)
+	for i := range rs {
+		rs[i].Result.Moments = rs[i].Result.Moments[:1] // fewer figures: they take the time here
+	}
+	diverge(&rs[3])
+	rs[0].Result.Stability.Lyapunov[1].Estimate = rundir.Estimate{Value: 1e-4, CI95: [2]rundir.Number{-1e-5, 2e-4}} // an axis with 0 and both signs
+	const evil = `</script><script>console.error("run")</script><img src=x onerror="console.error('run')">'"`
+	rs[0].Result.Warnings = []string{evil}
+	rs[5].Result, rs[5].Status = nil, rundir.Status{State: rundir.Failed, Error: evil}
+	dir := onDisk(t, cfg, rs)
+	dir.Config.Name = evil
+	r, err := Build(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "report.html")
+	if _, err := r.Write(path, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	return (&url.URL{Scheme: "file", Path: path}).String(), rs[0].Name
+}
+
+// firstMark is the place of the first filled mark of the first chart, on the screen.
+const firstMark = `(() => {
+	const chart = document.querySelector(".chart"), box = chart.getBoundingClientRect();
+	const [, x, y] = chart.querySelector("path.edged").getAttribute("d").match(/M([\d.]+),([\d.]+)/);
+	return [box.left + (Number(x) + 3) * box.width / 360, box.top + Number(y) * box.height / 264];
+})()`
+
+const ticks = `[...document.querySelectorAll(".chart")[0].querySelectorAll(".tick")].map(t => t.textContent).join(" ")`
+
+func TestReportFileInABrowser(t *testing.T) {
+	browser := browsertest.Start(t)
+	address, first := reportFile(t)
+	t.Run("mouse", func(t *testing.T) { testMouse(t, browser, address) })
+	t.Run("table and keyboard", func(t *testing.T) { testTableAndKeyboard(t, browser, address) })
+	t.Run("curves", func(t *testing.T) { testCurves(t, browser, address, first) })
+	t.Run("appearances", func(t *testing.T) { testAppearances(t, browser, address, first) })
+	t.Run("thousands of points", func(t *testing.T) { testManyPoints(t, browser) })
+}
+
+// The rows of a long table are elements only where they are visible, and a point
+// without a page in the file has its row.
+func testManyPoints(t *testing.T, browser *browsertest.Browser) {
+	var batches []int
+	for i := range 50 {
+		batches = append(batches, i+1)
+	}
+	cfg := gridConfig([]float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8}, batches, 5)
+	rs := boundedRecords(cfg)
+	for i := range rs {
+		rs[i].Result.Moments = rs[i].Result.Moments[:1]
+	}
+	path := filepath.Join(t.TempDir(), "report.html")
+	if _, err := fromRecords(cfg, rs, false, fewDraws).Write(path, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	p := browser.NewPage(t)
+	p.Do(chromedp.EmulateViewport(1200, 900), page.BringToFront())
+	p.Open((&url.URL{Scheme: "file", Path: path}).String())
+	p.Wait(soon, `document.querySelectorAll("tr[data-i]").length > 10`)
+	p.Do(chromedp.Evaluate(`document.querySelector(".rows").scrollTop = 1e9`, nil))
+	p.Wait(soon, `document.querySelector(".points tbody tr:last-child").dataset.i === "1999"`)
+	if n := browsertest.Eval[int](p, `document.querySelectorAll("tr[data-i]").length`); n > 60 {
+		t.Errorf("%d rows are elements", n)
+	}
+	last := rs[len(rs)-1].Name
+	p.Do(chromedp.Evaluate(fmt.Sprintf("location.hash = %q", last), nil))
+	p.Wait(soon, `document.querySelector("#other-point h1").textContent === "η = 0.8, B = 50, repetition 5"`)
+	if text := browsertest.Eval[string](p, `document.querySelector("#other-point").textContent`); !strings.Contains(text, "points/"+last+"/result.json") {
+		t.Errorf("the page of a point that is not in the file: %.300s", text)
+	}
+	p.Do(chromedp.Click("#other-point a"))
+	p.Wait(soon, `!document.querySelector("#other-point") && getComputedStyle(document.querySelector("main")).display === "block"`)
+}
+
+// opened is the file with its charts, wide enough for three beside each other.
+func opened(t *testing.T, browser *browsertest.Browser, address string) *browsertest.Page {
+	t.Helper()
+	p := browser.NewPage(t)
+	p.Do(chromedp.EmulateViewport(1200, 900), page.BringToFront()) // a hidden tab draws nothing
+	p.Open(address)
+	p.Wait(soon, `document.documentElement.classList.contains("ready")`)
+	p.Do(chromedp.Evaluate(`document.getElementById("figures").scrollIntoView()`, nil))
+	p.Wait(soon, `document.querySelector(".chart path.edged")`)
+	return p
+}
+
+// drag presses the left button at one place and lets it go at another.
+func drag(p *browsertest.Page, x, y, toX, toY float64, modifiers ...input.Modifier) {
+	with := chromedp.ButtonModifiers(modifiers...)
+	p.Do(chromedp.MouseEvent(input.MousePressed, x, y, chromedp.ButtonLeft, chromedp.ClickCount(1), with),
+		chromedp.MouseEvent(input.MouseMoved, toX, toY, chromedp.ButtonLeft, with),
+		chromedp.MouseEvent(input.MouseReleased, toX, toY, chromedp.ButtonLeft, chromedp.ClickCount(1), with))
+}
+
+func testMouse(t *testing.T, browser *browsertest.Browser, address string) {
+	p := opened(t, browser, address)
+	at := browsertest.Eval[[]float64](p, firstMark)
+	p.Do(chromedp.MouseEvent(input.MouseMoved, at[0], at[1]))
+	p.Wait(soon, `document.querySelector(".tip:not([hidden])")`)
+	if tip := browsertest.Eval[string](p, `document.querySelector(".tip").textContent`); !strings.Contains(tip, "η = ") || !strings.Contains(tip, "gW") {
+		t.Errorf("hover shows %q", tip)
+	}
+	if n := browsertest.Eval[int](p, `document.querySelectorAll(".ring").length`); n < 2 {
+		t.Errorf("%d charts highlight the point", n)
+	}
+
+	before := browsertest.Eval[string](p, ticks)
+	drag(p, at[0]-10, at[1]-10, at[0]+15, at[1]+12)
+	p.Wait(soon, fmt.Sprintf("%s !== %q", ticks, before))
+	p.Do(chromedp.Evaluate(`document.querySelector(".chart").dispatchEvent(new MouseEvent("dblclick"))`, nil))
+	p.Wait(soon, fmt.Sprintf("%s === %q", ticks, before))
+
+	const marks = `document.querySelector(".chart path.edged").getAttribute("d")`
+	linear := browsertest.Eval[string](p, marks)
+	p.Do(chromedp.Evaluate(`(() => {
+		const tools = document.querySelector(".tools"), select = tools.querySelectorAll("select")[1];
+		tools.open = true;
+		select.value = "log";
+		select.dispatchEvent(new Event("change"));
+	})()`, nil))
+	p.Wait(soon, fmt.Sprintf("%s !== %q", marks, linear))
+
+	at = browsertest.Eval[[]float64](p, firstMark)
+	drag(p, at[0]-8, at[1]-8, at[0]+8, at[1]+8, input.ModifierShift)
+	p.Wait(soon, `document.querySelectorAll("tr[data-i]").length < 8 && document.querySelectorAll(".chart .faded").length > 1`)
+
+	p.Do(chromedp.MouseClickXY(at[0], at[1]))
+	p.Wait(soon, `location.hash.startsWith("#lr")`)
+}
+
+// Curves of several points belong to these, as marks do: hover says which one it is and
+// rings it elsewhere, a click opens its page; and there its curves are read out too.
+func testCurves(t *testing.T, browser *browsertest.Browser, address, first string) {
+	p := opened(t, browser, address)
+	// hover points at the last vertex of the figure's first line until it is read out: the
+	// page may still be moving, where other charts take the place of their stills.
+	hover := func(figure string) (at []float64) {
+		t.Helper()
+		for range 100 {
+			p.Do(chromedp.Evaluate(fmt.Sprintf(`document.getElementById(%q).scrollIntoView({block: "center"})`, figure), nil))
+			p.Wait(soon, fmt.Sprintf(`document.querySelector("#%s .chart path.line")`, figure))
+			at = browsertest.Eval[[]float64](p, fmt.Sprintf(`(() => {
+				const chart = document.querySelector("#%s .chart"), box = chart.getBoundingClientRect();
+				const [, x, y] = chart.querySelector("path.line").getAttribute("d").match(/L([\d.]+),([\d.]+)$/);
+				return [box.left + x * box.width / 360, box.top + y * box.height / 264];
+			})()`, figure))
+			p.Do(chromedp.MouseEvent(input.MouseMoved, at[0], at[1]))
+			if browsertest.Eval[bool](p, fmt.Sprintf(`Boolean(document.querySelector(".tip:not([hidden])") && document.querySelector("#%s .pointed"))`, figure)) {
+				return at
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Fatalf("nothing is read out in %s", figure)
+		return nil
+	}
+	for figure, want := range map[string]string{"frontier": "η*var", "training": "batch loss, averaged"} {
+		hover(figure)
+		if tip := browsertest.Eval[string](p, `document.querySelector(".tip").textContent`); !strings.Contains(tip, "η = ") || !strings.Contains(tip, want) {
+			t.Errorf("hover in %s shows %q", figure, tip)
+		}
+		p.Wait(soon, fmt.Sprintf(`document.querySelector("#%s .ring") && document.querySelectorAll(".chart .ring").length > 1`, figure))
+	}
+	at := hover("training")
+	p.Do(chromedp.MouseClickXY(at[0], at[1]))
+	p.Wait(soon, `location.hash.startsWith("#lr")`)
+
+	p.Do(chromedp.Evaluate(fmt.Sprintf("location.hash = %q", first), nil))
+	p.Do(chromedp.EmulateViewport(1200, 3000)) // all charts are near
+	p.Wait(soon, `document.querySelectorAll(".point:target .chart.mini").length === document.querySelectorAll(".point:target figure[data-charts]").length`)
+	// Every axis of every chart as a logarithm: also where 0 is an edge and values are negative.
+	p.Do(chromedp.Evaluate(`document.querySelectorAll(".point:target .tools select").forEach(s => { s.value = "log"; s.dispatchEvent(new Event("change")); })`, nil))
+	p.Do(chromedp.Focus(".point:target .chart.mini"), chromedp.KeyEvent(kb.Home))
+	if said := browsertest.Eval[string](p, `document.querySelector(".voice").textContent`); !strings.HasPrefix(said, "step 500; batch loss 0.") {
+		t.Errorf("the first value is read as %q", said)
+	}
+}
+
+func testTableAndKeyboard(t *testing.T, browser *browsertest.Browser, address string) {
+	p := opened(t, browser, address)
+	p.Do(chromedp.SendKeys("#all-points input", "batch_size=20 learning_rate>=0.2"))
+	p.Wait(soon, `document.querySelector(".count").textContent === "6 of 16 points"`)
+	p.Wait(soon, `document.querySelectorAll(".chart .faded").length > 1 && document.querySelectorAll("tr[data-i]").length === 6`)
+	p.Do(chromedp.SendKeys("#all-points input", " nonsense>3"))
+	p.Wait(soon, `document.querySelector(".count.wrong").textContent.startsWith("There is no column nonsense.")`)
+	p.Do(chromedp.Click("#all-points .filter button"))
+	p.Wait(soon, `document.querySelectorAll("tr[data-i]").length === 16`)
+	for range 2 {
+		p.Do(chromedp.Evaluate(`[...document.querySelectorAll(".points th button")].find(b => b.textContent.startsWith("learning rate")).click()`, nil))
+	}
+	if row := browsertest.Eval[string](p, `document.querySelector("tr[data-i]").textContent`); !strings.HasPrefix(row, "η = 0.8") {
+		t.Errorf("the largest learning rate first: %s", row)
+	}
+
+	p.Do(chromedp.Focus(".chart"), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.ArrowRight))
+	if said := browsertest.Eval[string](p, `document.querySelector(".voice").textContent`); !strings.Contains(said, "g_W") {
+		t.Errorf("the second point is read as %q", said)
+	}
+	p.Do(chromedp.KeyEvent(kb.Enter))
+	p.Wait(soon, `location.hash.startsWith("#lr") && getComputedStyle(document.querySelector("main")).display === "none" && document.querySelector(".point:target h1").textContent.startsWith("η = ")`)
+	p.Screenshot("report-point", 1200)
+	p.Do(chromedp.Click(".point:target a"))
+	p.Wait(soon, `getComputedStyle(document.querySelector("main")).display === "block"`)
+}
+
+func testAppearances(t *testing.T, browser *browsertest.Browser, address, first string) {
+	p := opened(t, browser, address)
+	p.Screenshot("report-light", 1200)
+	for _, media := range []string{"dark", "print"} {
+		p.Media(media)
+		p.Wait(soon, `document.querySelector(".chart path.edged")`)
+		p.Screenshot("report-"+media, 1200)
+	}
+	p.Do(emulation.SetScriptExecutionDisabled(true))
+	p.Open(address + "#" + first)
+	p.Do(chromedp.Reload())
+	if shown := browsertest.Eval[string](p, `getComputedStyle(document.getElementById(`+fmt.Sprintf("%q", first)+`)).display`); shown != "block" {
+		t.Errorf("without script the page of a point is %q", shown)
+	}
+	p.Open("about:blank")
+	p.Open(address)
+	if n := browsertest.Eval[int](p, `document.querySelectorAll(".still > svg").length`); n < 5 || browsertest.Eval[int](p, `document.querySelectorAll(".chart").length`) != 0 {
+		t.Errorf("without script there are %d figures", n)
+	}
+	p.Screenshot("report-no-script", 1200)
+}

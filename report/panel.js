@@ -1,0 +1,215 @@
+// A Panel is what all charts have in common: axes, hover, zoom, keyboard, the choices
+// below. What stands in it is its own; a mark is whatever its nearest returns:
+//
+//   extent(which)   the values of an axis: {values, ends, words}, ends and words if any
+//   automatic(...)  whether an axis of these values is logarithmic by itself
+//   prepare()       finds the marks; place() gives them their places on the axes
+//   order           the marks in the order of the arrow keys
+//   nearest(p)      the mark at a place of the drawing, null for none
+//   inside(into)    draws what is between the axes
+//   describe(m)     {title, lines: [[label, text], …], px, py} for the tooltip
+//   highlight()     shows in this.over what is pointed at
+//   choose(m)       a click or Enter
+
+// The drawing in units of its own; below, the axis of x begins.
+const whole = {width: 360, height: 264, left: 60, right: 288, above: 12, below: 222, ticks: [6, 7]};
+
+class Panel {
+  constructor(spec, name, frame) {
+    this.spec = spec;
+    this.name = name;
+    this.frame = frame;
+    this.log = {x: spec.logx || null, y: spec.logy || null}; // null: automatic
+    this.view = null; // what a drag has zoomed to
+    this.at = -1; // the mark of the keyboard
+    this.current = null; // the mark that is pointed at here
+    this.root = svg("svg", {viewBox: `0 0 ${frame.width} ${frame.height}`, class: frame.grid ? "chart mini" : "chart", tabindex: "0", role: "application", "aria-roledescription": "chart"});
+    this.reset = html("button", {type: "button", disabled: ""}, "show all");
+    this.reset.addEventListener("click", () => this.zoom(null));
+  }
+
+  // begin makes the element, once the chart knows what it shows.
+  begin(choosing, choices) {
+    this.element = html("div", {class: "panel"}, this.root, html("details", {class: "tools"}, html("summary", {"aria-label": `${choosing}: ${this.name}`}, choosing), ...choices, this.reset));
+    this.listen();
+    this.draw();
+  }
+
+  scale(which, from, to) {
+    const {values, ends = [], words = null} = this.extent(which);
+    let lo = Infinity, hi = -Infinity;
+    for (const v of values) { lo = Math.min(lo, v); hi = Math.max(hi, v); }
+    const wanted = this.log[which] === null ? this.automatic(which, lo, hi) : this.log[which];
+    const log = lo > 0 && !words && wanted;
+    const [a, b] = this.view ? this.view[which] : words ? [-0.5, words.length - 0.5] : spanOf(values.concat(log ? ends.filter(v => v > 0) : ends), log);
+    return new Scale(a, b, log && a > 0, from, to);
+  }
+
+  draw() {
+    const {left, right, above, below} = this.frame;
+    this.root.replaceChildren();
+    this.over = svg("g");
+    this.at = -1;
+    this.current = null;
+    this.prepare();
+    this.x = this.scale("x", left, right);
+    this.y = this.scale("y", below, above);
+    this.place();
+    const clip = `clip-${Math.random().toString(36).slice(2)}`;
+    this.root.append(svg("defs", {}, svg("clipPath", {id: clip}, svg("rect", {x: left - 5, y: above - 5, width: right - left + 10, height: below - above + 10}))));
+    this.root.append(svg("rect", {class: "ground", x: left, y: above, width: right - left, height: below - above}));
+    const inner = svg("g", {"clip-path": `url(#${clip})`});
+    this.behind();
+    this.drawAxes();
+    this.inside(inner);
+    inner.append(this.over);
+    this.root.append(inner);
+    if (this.none) this.root.append(svgText((left + right) / 2, (above + below) / 2, this.none, {class: "tick", "text-anchor": "middle"}));
+    this.root.setAttribute("aria-label", `${this.name}: ${this.summary()}`);
+    this.highlight();
+  }
+
+  behind() {}
+
+  ticks(which, n) { return ticksOf(this[which], n, []); }
+
+  drawAxes() {
+    const {left, right, above, below, height, grid, ticks: [nx, ny]} = this.frame;
+    for (const t of this.ticks("x", nx)) {
+      const px = this.x.at(t.at);
+      this.root.append(svg("path", {d: `M${px},${below}v4`, class: "axis"}), svgText(px, below + (grid ? 15 : 16), t.label, {class: "tick", "text-anchor": "middle"}));
+    }
+    for (const t of this.ticks("y", ny)) {
+      const py = this.y.at(t.at);
+      this.root.append(grid ? svg("path", {d: `M${left},${py}H${right}`, class: "grid"}) : svg("path", {d: `M${left},${py}h-4`, class: "axis"}),
+        svgText(left - (grid ? 6 : 7), py + 3.5, t.label, {class: "tick", "text-anchor": "end"}));
+    }
+    this.root.append(svg("path", {d: `M${left},${above}V${below}H${right}`, class: "axis"}));
+    const [x, y] = this.labels;
+    if (x) this.root.append(svgText((left + right) / 2, height - (grid ? 6 : 8), x, {class: "name", "text-anchor": "middle"}));
+    if (y) this.root.append(svgText(0, 0, y, {class: 6.6 * plain(y).length > below - above ? "name long" : "name", "text-anchor": "middle", transform: `translate(11 ${(above + below) / 2}) rotate(-90)`}));
+  }
+
+  // coloring returns a colour for a point, and draws the legend.
+  coloring() {
+    const {right, above} = this.frame, c = table.columns.get(this.spec.color);
+    if (!c || c.distinct.length < 2) return () => ramp(0.3);
+    const values = c.distinct, legend = (y, color, text) => this.root.append(
+      svg("circle", {cx: right + 16, cy: y, r: 4, fill: color, class: "edged"}), svgText(right + 25, y + 3.5, text, {class: "tick"}));
+    this.root.append(svgText(right + 10, above + 3, c.label.replace("learning rate η", "η").replace("batch size B", "B"), {class: "name"}));
+    if (c.words) {
+      values.slice(0, 10).forEach((v, k) => legend(above + 20 + 15 * k, wordColors[v % 8], c.words[v].slice(0, 12)));
+      return i => Number.isNaN(c.number(i)) ? "#999" : wordColors[c.number(i) % 8];
+    }
+    const lo = values[0], hi = values[values.length - 1];
+    const scale = new Scale(lo, hi, lo > 0 && hi >= 4 * lo, above + 140, above + 16);
+    const color = v => ramp(Math.round(scale.part(v) * 23) / 23);
+    if (values.length <= 8) {
+      [...values].reverse().forEach((v, k) => legend(above + 20 + 15 * k, color(v), show(v)));
+    } else {
+      for (let k = 0; k < 24; k++) this.root.append(svg("rect", {x: right + 12, y: scale.at(scale.inverse(scale.from + (k + 1) / 24 * (scale.to - scale.from))), width: 9, height: 6, fill: ramp(k / 23)}));
+      for (const t of ticksOf(scale, 6, [])) this.root.append(svgText(right + 25, scale.at(t.at) + 3.5, t.label, {class: "tick"}));
+    }
+    return i => Number.isFinite(c.number(i)) ? color(c.number(i)) : "#999";
+  }
+
+  // show points at a mark, or at nothing.
+  show(m, clientX, clientY) {
+    this.current = m;
+    point(m && m.i !== undefined ? m.i : -1);
+    this.highlight();
+    m ? showTip(this.describe(m), clientX, clientY) : hideTip();
+  }
+
+  listen() {
+    watch("pointed", () => this.highlight());
+    watch("kept", () => this.draw());
+    watch("data", () => this.draw());
+    dark.addEventListener("change", () => this.draw());
+    let start = null;
+    const where = e => {
+      const box = this.root.getBoundingClientRect();
+      return [(e.clientX - box.left) * this.frame.width / box.width, (e.clientY - box.top) * this.frame.height / box.height];
+    };
+    this.root.addEventListener("pointerdown", e => {
+      if (e.pointerType === "touch") this.show(this.nearest(where(e)), e.clientX, e.clientY);
+      else if (e.button === 0) start = where(e);
+    });
+    this.root.addEventListener("pointermove", e => {
+      const p = where(e);
+      if (start && Math.hypot(p[0] - start[0], p[1] - start[1]) > 4) {
+        this.root.setPointerCapture(e.pointerId);
+        hideTip();
+        this.over.replaceChildren(svg("rect", {class: "drag", ...boxOf(start, p)}));
+        return;
+      }
+      const m = this.nearest(p);
+      this.show(m, e.clientX, e.clientY);
+      this.root.classList.toggle("over", Boolean(m && m.i !== undefined));
+    });
+    this.root.addEventListener("pointerup", e => {
+      const from = start, p = where(e);
+      start = null;
+      if (from && Math.hypot(p[0] - from[0], p[1] - from[1]) > 4) return this.dragged(from, p, e.shiftKey);
+      const m = this.nearest(p);
+      if (m && e.button === 0) this.choose(m);
+    });
+    // A finger that goes leaves what it has found.
+    this.root.addEventListener("pointerleave", e => { if (e.pointerType !== "touch") this.show(null); });
+    this.root.addEventListener("pointercancel", () => { start = null; this.highlight(); });
+    this.root.addEventListener("dblclick", () => this.zoom(null));
+    this.root.addEventListener("keydown", e => this.key(e));
+    this.root.addEventListener("blur", () => this.show(null));
+  }
+
+  // dragged zooms into a rectangle.
+  dragged(a, b) {
+    const box = boxOf(a, b);
+    if (box.width < 3 || box.height < 3) return this.highlight();
+    this.zoom({x: [this.x.inverse(box.x), this.x.inverse(box.x + box.width)], y: [this.y.inverse(box.y + box.height), this.y.inverse(box.y)]});
+  }
+
+  zoom(view) {
+    this.view = view;
+    this.reset.disabled = view === null;
+    this.draw();
+  }
+
+  key(e) {
+    const n = this.order.length, leap = Math.max(1, Math.round(n / 20));
+    const step = {ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1}[e.key];
+    const m = this.order[this.at];
+    if (step && n) {
+      this.at = (Math.max(this.at, step > 0 ? -1 : 0) + step + n) % n;
+    } else if (n && (e.key === "PageUp" || e.key === "PageDown")) {
+      this.at = Math.min(Math.max(this.at + (e.key === "PageUp" ? leap : -leap), 0), n - 1);
+    } else if (e.key === "Home" || e.key === "End") {
+      this.at = e.key === "Home" ? 0 : n - 1;
+    } else if (e.key === "Enter" && m) {
+      return this.choose(m);
+    } else if (e.key === "0" || e.key === "Escape") {
+      return e.key === "0" || this.view ? this.zoom(null) : keep(null);
+    } else {
+      return;
+    }
+    e.preventDefault();
+    const now = this.order[this.at];
+    if (!now) return;
+    const box = this.root.getBoundingClientRect(), {title, lines, px, py} = this.describe(now);
+    this.show(now, box.left + px * box.width / this.frame.width, box.top + py * box.height / this.frame.height);
+    say([title, ...lines.map(l => plain(l.join(" ")))].join("; "));
+  }
+
+  choice(label, value, options, set) {
+    const select = html("select", {}, ...options.map(([v, text]) => html("option", v === value ? {value: v, selected: ""} : {value: v}, text)));
+    select.addEventListener("change", () => { set(select.value); this.zoom(null); });
+    return html("label", {}, label, " ", select);
+  }
+
+  scaling(which) {
+    return this.choice(`${which} axis`, this.log[which] ? "log" : "auto", [["auto", "automatic"], ["linear", "linear"], ["log", "logarithmic"]],
+      v => { this.log[which] = v === "auto" ? null : v === "log"; });
+  }
+}
+
+function boxOf(a, b) { return {x: Math.min(a[0], b[0]), y: Math.min(a[1], b[1]), width: Math.abs(a[0] - b[0]), height: Math.abs(a[1] - b[1])}; }
