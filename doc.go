@@ -10,13 +10,20 @@
 //	nn                      networks f: R^d → R^c; passes, losses, exact gradient moments
 //	internal/kernel         the arithmetic under nn: packed products in assembly and in Go
 //	encoding/safetensors    parameters on disk
+//	encoding/onnx           networks that were trained elsewhere
 //	sgd                     batches, steps, stop rules: a training that resumes with the same bits
 //	linop                   operators known by their products: eigenvalues, traces, spectra
 //	curvature               Gauss–Newton matrix, Hessian, Gram matrix of a network's loss
 //	stability               the learning rates up to which SGD stays at a minimum
-//	experiment              one point of a grid from configuration to result
+//	geometry                how the data lie: covers, overlaps, volumes, dimension
+//	seminorm                Sobolev seminorms of f, norms of the first layer
+//	bound                   the theorems: what bounds these seminorms, and whether it applies
+//	attack                  searches around the data for what the theorems bound
+//	experiment              one point of a grid from configuration to result; audits
 //	sweep                   the points of a grid that are not done yet, one worker a core
+//	sweep/slurm             the same as job arrays of a cluster
 //	report                  correlations with intervals, figures, the page
+//	dashboard               the pages in a browser, while the grid runs
 //	cmd/sobolev             flags → packages
 //
 // The import table is a test: layering_test.go.

@@ -18,12 +18,19 @@ var mayImport = map[string][]string{
 	"encoding/onnx":        {},
 	"internal/kernel":      {},
 	"internal/kernel/blas": {"internal/kernel"},
+	// For tests alone: no package may import them.
+	"internal/browsertest": {"internal/needs"},
+	"internal/disktest":    {"internal/needs"},
+	"internal/fuzztest":    {},
+	"internal/needs":       {},
 	// Eigenvalues want the fast products of dense matrices.
 	"linop":   {"internal/kernel", "internal/kernel/blas"},
 	"dataset": {},
 	"rundir":  {},
-	"presets": {},
-	"nn":      {"internal/kernel", "encoding/safetensors"},
+	// Synthetic runs, for the tests of everything that reads one.
+	"rundir/rundirtest": {"rundir"},
+	"presets":           {},
+	"nn":                {"internal/kernel", "encoding/safetensors"},
 	// kernel: for its type constraint alone; safetensors: for checkpoints.
 	"sgd":         {"nn", "dataset", "internal/kernel", "encoding/safetensors"},
 	"curvature":   {"nn", "linop", "internal/kernel"},
@@ -34,8 +41,14 @@ var mayImport = map[string][]string{
 	"attack":      {"nn", "dataset", "internal/kernel"},
 	"experiment":  {"nn", "dataset", "internal/kernel", "encoding/safetensors", "rundir", "sgd", "curvature", "stability", "linop", "seminorm", "bound", "geometry", "attack", "encoding/onnx"},
 	"sweep":       {"rundir"},
-	"report":      {"rundir"},
-	"cmd/sobolev": {"dataset", "experiment", "presets", "report", "rundir", "sweep"},
+	"sweep/slurm": {"rundir", "sweep"},
+	// What every executor does, for the tests of each.
+	"sweep/sweeptest": {"rundir", "sweep"},
+	// A real Slurm on one machine, for tests.
+	"sweep/slurm/slurmtest": {"internal/needs"},
+	"report":                {"rundir"},
+	"dashboard":             {"rundir", "report"},
+	"cmd/sobolev":           {"dashboard", "dataset", "experiment", "presets", "report", "rundir", "sweep", "sweep/slurm"},
 }
 
 // generators are programs under a package that make its committed files.

@@ -132,7 +132,7 @@ func TestProposition3AtZero(t *testing.T) {
 func TestStableSolutionsObeyTheNeighbourhoodTheorems(t *testing.T) {
 	random := rand.New(rand.NewPCG(9, 0))
 	reached := tightness{}
-	for trial := range 120 {
+	for trial := range 200 {
 		f := randomNetwork(random, []string{"tanh", "linear"}[trial%2], trial/2%2 == 0, 1+random.IntN(3), 1+random.IntN(3), 1)
 		n := 1 + random.IntN(3)
 		var xs [][]float64

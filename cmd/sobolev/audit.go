@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -32,7 +32,8 @@ func newAuditCommand() *cobra.Command {
 		Short: "Measure a model that was trained elsewhere: is it stable for its SGD, and how smooth is it?",
 		Long: `audit measures a trained model, an .onnx file or the weights as .safetensors, on its training data: fit, gradient
 moments, curvature, the learning rates up to which SGD stays at the solution, and the bounds of Ma & Ying (2021).
-Data are an .npz file with x (n×d, or n×channels×height×width) and y (n×outputs, or n class labels), or a data set's name.
+Data are an .npz file with x (n×d, or n×channels×height×width) and y (n×outputs, or n class labels), a pair of IDX files
+(the images, or the folder), CIFAR-10's archive or folder, or a data set's name; NAME:0,6 chooses classes.
 The exit status is 0 whether or not the model is stable.`,
 		Example: "  sobolev audit model.onnx --data train.npz --lr 0.1 --batch 20\n  sobolev audit model.safetensors --arch model.yaml --data train.npz --lr 0.1 --batch 20 --json audit.json",
 		Args:    exactly(1, "a model, an .onnx or .safetensors file"),
@@ -42,13 +43,13 @@ The exit status is 0 whether or not the model is stable.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&opt.Data, "data", "", "the training set: an .npz file, or a data set's name")
+	f.StringVar(&opt.Data, "data", "", "the training set: an .npz file, IDX or CIFAR-10 files, or a data set's name; NAME:0,6 chooses classes")
 	f.StringVar(&opt.Test, "test", "", "a test set as .npz (default: x_test and y_test of the training set's file)")
 	f.Float64Var(&opt.LearningRate, "lr", 0, "the learning rate η of the training")
 	f.IntVar(&opt.BatchSize, "batch", 0, "its batch size B")
 	f.StringVar(&opt.Architecture, "arch", "", "the layers that .safetensors weights belong to, as YAML")
 	f.StringVar(&opt.Activation, "activation", "", "for weights of dense layers without --arch: what is between them, such as relu")
-	f.StringVar(&opt.Loss, "loss", "mse", "mse (mean over batch and outputs) or half-mse (½ of the sum over outputs)")
+	f.StringVar(&opt.Loss, "loss", "mse", "mse (mean over batch and outputs), half-mse (½ of the sum over outputs) or cross-entropy (of softmax; targets are classes)")
 	f.StringVar(&opt.orders, "orders", "1,2,3", "the orders k of moments and bounds")
 	f.StringVar(&opt.Sampling, "sampling", "without-replacement", "without-replacement, with-replacement or epochs (a shuffled DataLoader)")
 	f.StringVar(&opt.normalize, "normalize", "", "MEAN,STD of the inputs: (x − MEAN)/STD; for several channels all means, then all deviations")
@@ -70,6 +71,7 @@ func auditModel(ctx context.Context, opt auditOptions, stdout io.Writer) error {
 	if err := opt.parse(); err != nil {
 		return usage(err)
 	}
+	opt.Workers = runtime.GOMAXPROCS(0)
 	r, err := experiment.Audit(ctx, opt.AuditOptions)
 	var value *rundir.ValueError
 	switch {
@@ -107,11 +109,10 @@ func printAudit(opt auditOptions, r *rundir.Result, stdout io.Writer) error {
 		_, err := io.WriteString(stdout, opt.Summary(r))
 		return err
 	}
-	text, err := json.MarshalIndent(r, "", "  ")
+	text, err := r.AuditJSON()
 	if err != nil {
 		return err
 	}
-	text = append(text, '\n')
 	if opt.json == "-" {
 		_, err := stdout.Write(text)
 		return err
@@ -124,7 +125,7 @@ func (o *auditOptions) parse() error {
 	var err error
 	switch {
 	case o.Data == "":
-		return errors.New("--data is missing: give the training set, an .npz file or a data set's name")
+		return errors.New("--data is missing: give the training set, a file or a data set's name")
 	case o.LearningRate == 0:
 		return errors.New("--lr is missing: give the learning rate that the model was trained with")
 	case o.BatchSize == 0:
@@ -139,7 +140,7 @@ func (o *auditOptions) parse() error {
 	if err := o.parseAssumptions(); err != nil {
 		return err
 	}
-	o.Memory, err = memoryLimit(o.memory)
+	o.Memory, err = limitMemory(o.memory)
 	return err
 }
 

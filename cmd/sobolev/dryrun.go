@@ -19,11 +19,8 @@ func dryRun(ctx context.Context, exp *experiment.Experiment, cfg rundir.Config, 
 		return err
 	}
 	there := rundir.Dir{Path: opt.output, Config: cfg}
-	type kind struct {
-		method string
-		batch  int
-	}
-	perKind := map[kind]experiment.Estimate{}
+	estimate := estimates(exp)
+	var rest []rundir.Point
 	var total time.Duration
 	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "point\tms/step\tat most\tstatus")
@@ -32,14 +29,9 @@ func dryRun(ctx context.Context, exp *experiment.Experiment, cfg rundir.Config, 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		k := kind{p.Method, p.BatchSize}
-		est, ok := perKind[k]
-		if !ok {
-			var err error
-			if est, err = exp.Estimate(p); err != nil {
-				return err
-			}
-			perKind[k] = est
+		est, err := estimate(p)
+		if err != nil {
+			return err
 		}
 		standing, err := planned(exp, there.Point(p), opt.retryFailed)
 		if err != nil {
@@ -48,11 +40,22 @@ func dryRun(ctx context.Context, exp *experiment.Experiment, cfg rundir.Config, 
 		if standing == "to do" {
 			total += est.Total
 			todo++
+			rest = append(rest, p)
 		}
 		fmt.Fprintf(w, "%s\t%.3f\t%v\t%s\n", p.Name(), float64(est.PerStep)/1e6, est.Total.Round(time.Second), standing)
 	}
 	if err := w.Flush(); err != nil {
 		return err
+	}
+	if opt.executor == "slurm" {
+		executor, err := slurmExecutor(exp, &there, opt)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(stdout, "%d of %d points to do, into %s\n\n%s", todo, len(points), filepath.Clean(opt.output), executor.Script(rest)); err != nil {
+			return err
+		}
+		return nil
 	}
 	atMost := ""
 	if cfg.Stop.Loss > 0 || cfg.Stop.Accuracy > 0 {
@@ -63,20 +66,54 @@ func dryRun(ctx context.Context, exp *experiment.Experiment, cfg rundir.Config, 
 	return err
 }
 
+// estimates returns a function that times the points of each method and batch size
+// once.
+func estimates(exp *experiment.Experiment) func(rundir.Point) (experiment.Estimate, error) {
+	type kind struct {
+		method string
+		batch  int
+	}
+	known := map[kind]experiment.Estimate{}
+	return func(p rundir.Point) (experiment.Estimate, error) {
+		k := kind{p.Method, p.BatchSize}
+		if est, ok := known[k]; ok {
+			return est, nil
+		}
+		est, err := exp.Estimate(p)
+		if err == nil {
+			known[k] = est
+		}
+		return est, err
+	}
+}
+
+// estimator is for packing: a point that cannot be timed fills a task, whose log will
+// say why.
+func estimator(exp *experiment.Experiment) func(rundir.Point) time.Duration {
+	estimate := estimates(exp)
+	return func(p rundir.Point) time.Duration {
+		est, err := estimate(p)
+		if err != nil {
+			return time.Duration(1<<62 - 1)
+		}
+		return est.Total
+	}
+}
+
 // planned says what a run would do with a point.
 func planned(exp *experiment.Experiment, d rundir.PointDir, retryFailed bool) (string, error) {
-	done, err := exp.Done(d)
+	r, err := d.Record()
 	if err != nil {
 		return "", err
 	}
-	status, err := d.ReadStatus()
+	done, err := exp.Done(r)
 	if err != nil {
 		return "", err
 	}
 	switch {
 	case done:
 		return "done", nil
-	case status.State == rundir.Failed && !retryFailed:
+	case r.Status.State == rundir.Failed && r.Status.Failures >= failedTries && !retryFailed:
 		return "failed (--retry-failed)", nil
 	}
 	return "to do", nil

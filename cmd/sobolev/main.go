@@ -45,7 +45,7 @@ func main() {
 
 // run is main without the process: it returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), append(leaveSignals, os.Interrupt, syscall.SIGTERM)...)
 	defer stop()
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
@@ -89,7 +89,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
 	})
-	root.AddCommand(newRunCommand(), newAuditCommand(), newReportCommand(), newStatusCommand(), newExportCommand(), newDataCommand(), newPresetsCommand())
+	root.AddCommand(newRunCommand(), newAuditCommand(), newReportCommand(), newServeCommand(), newStatusCommand(), newCancelCommand(), newMergeCommand(), newWorkerCommand(), newExportCommand(), newDataCommand(), newPresetsCommand())
 	return root
 }
 

@@ -14,9 +14,29 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// The test binary is the program itself when it is called "sobolev".
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"sobolev": main})
+// oftenSaving is the name of a program that saves checkpoints often.
+const oftenSaving = "sobolev-often-saving"
+
+// programs is what the test binary is when it is called by one of these names.
+var programs = map[string]func(){
+	"sobolev":   main,
+	oftenSaving: func() { checkpointInterval = 20 * time.Millisecond; main() },
+}
+
+func TestMain(m *testing.M) { testscript.Main(m, programs) }
+
+// programNamed is the test binary under the name by which it is that program.
+func programNamed(t *testing.T, name string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.Symlink(self, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func TestScripts(t *testing.T) {
@@ -81,19 +101,12 @@ grid: {learning_rate: [0.01, 0.02], batch_size: [10]}
 // not end by itself, and returns when the run directory is there.
 func startProgram(t *testing.T, dir string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, config := filepath.Join(t.TempDir(), "sobolev"), filepath.Join(t.TempDir(), "slow.yaml")
-	if err := os.Symlink(self, program); err != nil {
-		t.Fatal(err)
-	}
+	config := filepath.Join(t.TempDir(), "slow.yaml")
 	if err := os.WriteFile(config, []byte(slowConfig), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	var stderr bytes.Buffer
-	cmd := exec.Command(program, "run", config, "-o", dir, "-j", "2")
+	cmd := exec.Command(programNamed(t, "sobolev"), "run", config, "-o", dir, "-j", "2")
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -5,12 +5,33 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 )
 
 // unknownMemory is assumed where the system does not say how much there is.
 const unknownMemory = 4 << 30
+
+// programText is what the process has in memory beside what it allocates: its code,
+// the embedded data and what Go keeps of them.
+const programText = 48 << 20
+
+// limitMemory returns what memoryLimit leaves beside the program itself, and holds the
+// process to it as far as Go's collector can: it collects more often near the limit,
+// where without one it lets garbage grow to the size of what is used. A limit that the
+// user gave to Go itself (GOMEMLIMIT) stays.
+func limitMemory(size string) (int64, error) {
+	limit, err := memoryLimit(size)
+	if err != nil {
+		return 0, err
+	}
+	limit = max(limit-programText, limit/2)
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit)
+	}
+	return limit, nil
+}
 
 // memoryLimit parses a size such as 512MiB, 2G or 1e9; empty means half of the
 // memory that the process may use.

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"sobolev/report"
 	"sobolev/rundir"
 )
 
@@ -25,7 +28,7 @@ func newReportCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&opt.output, "output", "o", "", "the page's file (default DIR/report.html)")
-	cmd.Flags().StringVar(&opt.figures, "figures", "svg,pdf,png", "formats of the figures in DIR/figures")
+	cmd.Flags().StringVar(&opt.figures, "figures", strings.Join(report.Usual, ","), "formats of the figures in DIR/figures: svg, pdf, png")
 	return cmd
 }
 
@@ -36,5 +39,22 @@ func drawReport(path string, opt reportOptions, stdout io.Writer) error {
 		return err
 	}
 	formats := slices.DeleteFunc(strings.Split(opt.figures, ","), func(s string) bool { return s == "" })
-	return writeReport(dir, opt.output, formats, stdout)
+	page := cmp.Or(opt.output, report.Page(dir))
+	whole := !slices.ContainsFunc(report.Usual, func(f string) bool { return !slices.Contains(formats, f) })
+	if opt.output == "" && whole {
+		drawing, err := report.Draw(dir, formats)
+		if err == nil {
+			conclude(dir, drawing.Summary, page, false, stdout)
+		}
+		return err
+	}
+	r, err := report.Build(dir)
+	if err != nil {
+		return err
+	}
+	if _, err := r.Write(page, filepath.Join(dir.Path, "figures"), formats); err != nil {
+		return err
+	}
+	conclude(dir, r.Summary(), page, false, stdout)
+	return nil
 }

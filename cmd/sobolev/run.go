@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 	"sobolev/dataset"
@@ -19,6 +20,14 @@ import (
 	"sobolev/sweep"
 )
 
+// failedTries is how often a point may fail before only --retry-failed takes it up:
+// once more than once, for a node that was ill.
+const failedTries = 2
+
+// checkpointInterval is the experiment's; 0 is its default. Tests that kill the
+// program make it short.
+var checkpointInterval time.Duration
+
 type runOptions struct {
 	output      string
 	jobs        int
@@ -28,6 +37,8 @@ type runOptions struct {
 	dryRun      bool
 	quiet       bool
 	retryFailed bool
+	executor    string
+	wait        bool
 }
 
 func newRunCommand() *cobra.Command {
@@ -51,7 +62,9 @@ On an existing directory it resumes; values added to the grid extend it; finishe
 	f.StringVar(&opt.memory, "memory", "", "limit of working memory, such as 2GiB (default: half of what the process may use)")
 	f.BoolVar(&opt.dryRun, "dry-run", false, "list the points and an estimate of the time, and do nothing")
 	f.BoolVar(&opt.quiet, "quiet", false, "no progress")
-	f.BoolVar(&opt.retryFailed, "retry-failed", false, "run points again that failed in an earlier attempt")
+	f.BoolVar(&opt.retryFailed, "retry-failed", false, "run points again that failed too often to be tried again by themselves")
+	f.StringVar(&opt.executor, "executor", "local", "where points run: local, or slurm (submits jobs and returns)")
+	f.BoolVar(&opt.wait, "wait", false, "with --executor slurm: follow the jobs until all points have ended, and draw the report")
 	return cmd
 }
 
@@ -68,14 +81,22 @@ func runGrid(ctx context.Context, arg string, opt runOptions, stdout, stderr io.
 	if opt.jobs < 0 {
 		return usage(fmt.Errorf("-j %d: give the number of points that run at once, at least 1", opt.jobs))
 	}
+	switch {
+	case opt.executor != "local" && opt.executor != "slurm":
+		return usage(fmt.Errorf("--executor %s: want local or slurm", opt.executor))
+	case opt.executor == "local" && opt.wait:
+		return usage(errors.New("--wait is for --executor slurm: a local run always waits"))
+	case opt.executor == "slurm" && opt.jobs != 0:
+		return usage(errors.New("-j is for local runs; executor.cpus is the number of points that a task works on at once"))
+	}
 	if opt.jobs == 0 {
 		opt.jobs = runtime.GOMAXPROCS(0)
 	}
-	memory, err := memoryLimit(opt.memory)
+	memory, err := limitMemory(opt.memory)
 	if err != nil {
 		return usage(err)
 	}
-	exp, err := experiment.New(ctx, cfg, experiment.Options{DataDir: opt.dataDir, Memory: memory / int64(opt.jobs)})
+	exp, err := experiment.New(ctx, cfg, experiment.Options{DataDir: opt.dataDir, Memory: memory, Jobs: opt.jobs, Workers: max(1, runtime.GOMAXPROCS(0)/min(opt.jobs, len(cfg.Points()))), CheckpointInterval: checkpointInterval})
 	if err != nil {
 		return dataError(src, err)
 	}
@@ -95,12 +116,27 @@ func runGrid(ctx context.Context, arg string, opt runOptions, stdout, stderr io.
 
 // work runs the sweep and draws its report.
 func work(ctx context.Context, exp *experiment.Experiment, dir *rundir.Dir, opt runOptions, stdout, stderr io.Writer) error {
+	if opt.executor == "slurm" {
+		return submit(ctx, exp, dir, opt, stdout, stderr)
+	}
 	watch := newObserver(stderr, opt.quiet, dir.Config.SGD.Iterations)
-	sum, err := sweep.Run(ctx, dir, dir.Config.Points(), exp.Run, sweep.Options{
-		Jobs: opt.jobs, RetryFailed: opt.retryFailed, Done: exp.Done,
-		Version: version(), Kernel: experiment.KernelName(), Observer: watch,
-	})
+	sum, err := sweep.Run(ctx, dir, dir.Config.Points(), exp.Run, sweepOptions(exp, opt, watch))
 	watch.close()
+	if err != nil {
+		return ended(sum, err)
+	}
+	return finish(dir, sum, stdout)
+}
+
+func sweepOptions(exp *experiment.Experiment, opt runOptions, watch sweep.Observer) sweep.Options {
+	return sweep.Options{
+		Jobs: opt.jobs, Tries: failedTries, RetryFailed: opt.retryFailed, Done: exp.Done,
+		Version: version(), Kernel: experiment.KernelName(), Observer: watch,
+	}
+}
+
+// ended gives the end of a sweep its exit status.
+func ended(sum sweep.Summary, err error) error {
 	var unwritten *rundir.WriteError
 	switch {
 	case errors.As(err, &unwritten):
@@ -109,14 +145,23 @@ func work(ctx context.Context, exp *experiment.Experiment, dir *rundir.Dir, opt 
 		return statusError{exitInterrupted, fmt.Errorf("interrupted: %d of %d points are done and the rest is saved; the same command goes on from here", sum.Done, sum.Points)}
 	case err != nil:
 		return err
-	}
-	if err := writeReport(dir, "", []string{"svg", "pdf", "png"}, stdout); err != nil {
-		return err
-	}
-	if sum.Failed > 0 {
+	case sum.Failed > 0:
 		return statusError{exitPartial, fmt.Errorf("%d of %d points failed, the first: %w", sum.Failed, sum.Points, sum.FirstError)}
 	}
 	return nil
+}
+
+// finish draws the report of a run whose points have all ended, unless it is there.
+func finish(dir *rundir.Dir, sum sweep.Summary, stdout io.Writer) error {
+	drawing, there := report.LastDrawing(dir)
+	if !there {
+		var err error
+		if drawing, err = report.Draw(dir, report.Usual); err != nil {
+			return err
+		}
+	}
+	conclude(dir, drawing.Summary, report.Page(dir), there, stdout)
+	return ended(sum, nil)
 }
 
 // readSource reads a preset or a file.
@@ -146,25 +191,13 @@ func dataError(src rundir.Source, err error) error {
 	return err
 }
 
-// writeReport draws the figures and the page of a run and prints the summary.
-// page is the page's path; empty: report.html in the run directory.
-func writeReport(dir *rundir.Dir, page string, formats []string, stdout io.Writer) error {
-	r, err := report.Build(dir)
-	if err != nil {
-		return err
+// conclude prints the summary of a run and where its report is.
+func conclude(dir *rundir.Dir, summary, page string, upToDate bool, stdout io.Writer) {
+	remark := ""
+	if upToDate {
+		remark = " (up to date)"
 	}
-	if page == "" {
-		page = filepath.Join(dir.Path, "report.html")
-	}
-	if _, err := r.WriteFigures(filepath.Join(dir.Path, "figures"), formats); err != nil {
-		return err
-	}
-	if err := r.WriteHTML(page); err != nil {
-		return err
-	}
-	fmt.Fprint(stdout, r.Summary())
-	fmt.Fprintf(stdout, "results: %s\nreport:  %s\n", filepath.Join(dir.Path, "results.csv"), page)
-	return nil
+	fmt.Fprintf(stdout, "%sresults: %s\nreport:  %s%s\n", summary, filepath.Join(dir.Path, "results.csv"), page, remark)
 }
 
 // version is that of the module, with the revision if the build recorded it.
