@@ -17,6 +17,7 @@ var mayImport = map[string][]string{
 	"encoding/safetensors": {},
 	"encoding/onnx":        {},
 	"internal/kernel":      {},
+	"internal/parallel":    {},
 	"internal/kernel/blas": {"internal/kernel"},
 	// For tests alone: no package may import them.
 	"internal/browsertest": {"internal/needs"},
@@ -26,15 +27,15 @@ var mayImport = map[string][]string{
 	// Eigenvalues want the fast products of dense matrices.
 	"linop":   {"internal/kernel", "internal/kernel/blas"},
 	"dataset": {},
-	"rundir":  {},
+	"rundir":  {"internal/parallel"},
 	// Synthetic runs, for the tests of everything that reads one.
 	"rundir/rundirtest": {"rundir"},
 	"presets":           {},
-	"nn":                {"internal/kernel", "encoding/safetensors"},
+	"nn":                {"internal/kernel", "internal/parallel", "encoding/safetensors"},
 	// kernel: for its type constraint alone; safetensors: for checkpoints.
 	"sgd":         {"nn", "dataset", "internal/kernel", "encoding/safetensors"},
 	"curvature":   {"nn", "linop", "internal/kernel"},
-	"stability":   {"linop", "internal/kernel", "internal/kernel/blas"},
+	"stability":   {"linop", "internal/kernel", "internal/kernel/blas", "internal/parallel"},
 	"geometry":    {"internal/kernel"},
 	"seminorm":    {},
 	"bound":       {"seminorm"},
@@ -46,7 +47,7 @@ var mayImport = map[string][]string{
 	"sweep/sweeptest": {"rundir", "sweep"},
 	// A real Slurm on one machine, for tests.
 	"sweep/slurm/slurmtest": {"internal/needs"},
-	"report":                {"rundir"},
+	"report":                {"rundir", "internal/parallel"},
 	"dashboard":             {"rundir", "report"},
 	"cmd/sobolev":           {"dashboard", "dataset", "experiment", "presets", "report", "rundir", "sweep", "sweep/slurm"},
 }

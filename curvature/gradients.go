@@ -3,6 +3,9 @@ package curvature
 import (
 	"math"
 	"runtime"
+
+	"sobolev/internal/kernel"
+	"sobolev/nn"
 )
 
 // Gradients are the rows of √s R J, nc×w, known by their products: with them for J,
@@ -67,15 +70,26 @@ func (g *Gradients) TransposedTimes(out, u []float64) {
 // holdFactors makes what products with J are cheap with, where the network has it.
 // It is for what needs many of them; memory that does not suffice is no failure.
 func (p *Point) holdFactors() {
-	if p.jacobian != nil || !p.net.HasJacobian(p.data.N) {
-		return
-	}
-	// The other half is for the vectors that are multiplied.
-	bytes := min(p.net.JacobianBytes(p.data.N), p.memory/2)
-	if j, err := p.net.NewJacobian(p.data, p.loss, min(bytes+p.net.FillBytes(), p.memory/2)); err == nil {
-		p.jacobian = j
+	if p.jacobian == nil {
+		var bytes int64
+		p.jacobian, bytes = factors(p.net, p.data, p.loss, p.memory)
 		p.hold(bytes)
 	}
+}
+
+// factors returns what products with J are cheap with and its bytes, or nil and none
+// where the network has no such form or half of the memory does not suffice: the other
+// half is for the vectors that are multiplied.
+func factors[T kernel.Float](net *nn.Network[T], data nn.Data[T], loss nn.Loss, memory int64) (*nn.Jacobian[T], int64) {
+	if !net.HasJacobian(data.N) {
+		return nil, 0
+	}
+	bytes := min(net.JacobianBytes(data.N), memory/2)
+	j, err := net.NewJacobian(data, loss, min(bytes+net.FillBytes(), memory/2))
+	if err != nil {
+		return nil, 0
+	}
+	return j, bytes
 }
 
 func (p *Point) hold(bytes int64) {

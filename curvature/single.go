@@ -215,12 +215,8 @@ func (p *Point) prepare(s *single) (bytes int64, err error) {
 	if s.jacobian != nil || s.diff != nil {
 		return 0, nil
 	}
-	if s.net.HasJacobian(s.data.N) {
-		bytes := min(s.net.JacobianBytes(s.data.N), p.memory/2) // as holdFactors
-		if j, err := s.net.NewJacobian(s.data, p.loss, min(bytes+s.net.FillBytes(), p.memory/2)); err == nil {
-			s.jacobian = j
-			return bytes, nil
-		}
+	if s.jacobian, bytes = factors(s.net, s.data, p.loss, p.memory); s.jacobian != nil {
+		return bytes, nil
 	}
 	s.diff, err = s.net.NewDifferential(s.data, p.loss, p.memory)
 	return 0, err

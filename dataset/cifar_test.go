@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"sobolev/internal/fuzztest"
+	"sobolev/internal/needs"
 )
 
 // fakeBatch is a file of the binary version: random pixels with the given labels.
@@ -297,7 +298,7 @@ func correlation(s *Set, lag int) float64 {
 func BenchmarkLoadCIFAR(b *testing.B) {
 	r := Request{Name: "cifar-10", Classes: []int{0, 1}, PerClass: 1000}
 	if _, _, err := Load(b.Context(), r); err != nil {
-		b.Skip(err)
+		needs.Missing(b, "cifar-10", err)
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -3,9 +3,10 @@ package dataset
 import (
 	"context"
 	"errors"
-	"sobolev/internal/needs"
 	"strings"
 	"testing"
+
+	"sobolev/internal/needs"
 )
 
 // loadOrSkip loads the request; where the data set's files are missing, the

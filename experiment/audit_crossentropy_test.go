@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/floats"
+
 	"sobolev/linop"
 	"sobolev/nn"
 )

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sbinet/npyio/npy"
+
 	"sobolev/rundir"
 )
 

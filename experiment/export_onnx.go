@@ -53,7 +53,7 @@ func readMeasured(d rundir.PointDir, r *rundir.Result) (*safetensors.File, error
 	if err != nil {
 		return nil, err
 	}
-	if digest(data) != r.MeasuredModel {
+	if rundir.Digest(data) != r.MeasuredModel {
 		return nil, fmt.Errorf("%s is not the model that result.json is about: it was changed or replaced since it was measured", path)
 	}
 	return safetensors.Read(bytes.NewReader(data), int64(len(data)), path)

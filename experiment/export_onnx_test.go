@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"sobolev/encoding/onnx"
 	"sobolev/encoding/safetensors"
 	"sobolev/nn"

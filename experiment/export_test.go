@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sbinet/npyio/npz"
+
 	"sobolev/rundir"
 )
 

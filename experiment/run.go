@@ -3,8 +3,6 @@ package experiment
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -135,7 +133,7 @@ func (e *Experiment) trainPoint(ctx context.Context, d rundir.PointDir, t *sgd.T
 	if err != nil {
 		return ending{}, fmt.Errorf("%s: %w", d.File(modelFile), err)
 	}
-	end.model = digest(data)
+	end.model = rundir.Digest(data)
 	return end, d.Publish(modelFile, data)
 }
 
@@ -172,11 +170,6 @@ func (e *Experiment) writeCheckpoint(d rundir.PointDir, t *sgd.Trainer[float32])
 	return d.WriteFile(checkpointFile, data)
 }
 
-func digest(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
-}
-
 // restore continues from the checkpoint, if there is one.
 func (e *Experiment) restore(d rundir.PointDir, t *sgd.Trainer[float32]) error {
 	f, err := safetensors.ReadFile(d.File(checkpointFile))
@@ -210,7 +203,7 @@ func (e *Experiment) loadModel(d rundir.PointDir, t *sgd.Trainer[float32]) (endi
 	if err = e.checkOrigin(f, d.Point); err == nil {
 		err = t.Network.Load(f)
 	}
-	end := ending{model: digest(data)}
+	end := ending{model: rundir.Digest(data)}
 	if err == nil {
 		end.status = f.Metadata["status"]
 		end.steps, err = strconv.Atoi(f.Metadata["steps"])

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"sobolev/internal/kernel"
+	"sobolev/internal/parallel"
 )
 
 // CoordinateSums returns, for every order m = 1 … orders and every parameter j,
@@ -168,7 +169,7 @@ func (c *coordinatePass[T]) addPowers(rows []int) {
 		offsets[k] = offset
 		offset += f.size
 	}
-	each(len(c.lanes), len(c.factors)*c.orders, func(worker, task int) {
+	parallel.Each(len(c.lanes), len(c.factors)*c.orders, func(worker, task int) {
 		k := task / c.orders
 		for lane, count := range rows {
 			c.addPower(c.lanes[worker], c.lanes[lane], k, task%c.orders, offsets[k], count)

@@ -1,6 +1,9 @@
 package nn
 
-import "sobolev/internal/kernel"
+import (
+	"sobolev/internal/kernel"
+	"sobolev/internal/parallel"
+)
 
 // Descend does one step of SGD, W ← W − η ∇L_S(W), on the first batch rows of the
 // workspace, where L_S is the loss of the batch S and y(i) the target of row i,
@@ -85,12 +88,12 @@ func (n *Network[T]) AddGradient(g *Gradient[T], ws *Workspace[T], loss Loss, y 
 // come in their order. y(k, i) is the target of row i of batch k, of the given number
 // of rows; losses gets the losses. It is not for batch normalisations that train.
 func (n *Network[T]) AddGradients(losses []float64, g *Gradient[T], ws []*Workspace[T], loss Loss, y func(k, i int) []T, batch int) {
-	each(len(ws), len(ws), func(_, k int) {
+	parallel.Each(len(ws), len(ws), func(_, k int) {
 		n.forwardTraining(ws[k], batch)
 		losses[k] = n.lossGradient(ws[k], loss, func(i int) []T { return y(k, i) }, batch)
 		n.eachGradient(ws[k], batch, func(int, trainable[T], *state[T], []T, []T) {})
 	})
-	each(len(ws), len(n.training()), func(_, layer int) {
+	parallel.Each(len(ws), len(n.training()), func(_, layer int) {
 		j := n.frozen + layer
 		l := n.stageOf[j]
 		for _, w := range ws {

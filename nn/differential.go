@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"sobolev/internal/kernel"
+	"sobolev/internal/parallel"
 )
 
 // Differential gives exact products with the first and second derivatives, with
@@ -168,7 +169,7 @@ func (d *Differential[T]) eachBlock(f func(l *differentialLane[T], from, rows, b
 		if add == nil {
 			return
 		}
-		each(len(d.lanes), len(n.layers)-n.frozen, func(_, layer int) {
+		parallel.Each(len(d.lanes), len(n.layers)-n.frozen, func(_, layer int) {
 			for lane, r := range rows {
 				add(d.lanes[lane], n.frozen+layer, r)
 			}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
 	"sobolev/encoding/safetensors"
 	"sobolev/internal/kernel"
 )

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"sobolev/internal/kernel"
+	"sobolev/internal/parallel"
 )
 
 // Gram returns K = R J (R J)ᵀ, nc×nc row-major, with the Jacobian J of the outputs
@@ -156,7 +157,7 @@ func (g *gramPass[T]) add(k []float64, rows, columns []*layerFactors[T], i, j in
 	height, width := min(g.block, g.data.N-i), min(g.block, g.data.N-j)
 	for l, f := range rows {
 		step := g.strip(f)
-		each(len(g.deltas), (height+step-1)/step, func(worker, strip int) {
+		parallel.Each(len(g.deltas), (height+step-1)/step, func(worker, strip int) {
 			s := strip * step
 			samples, across := min(step, height-s), width
 			if i == j {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"sobolev/internal/kernel"
+	"sobolev/internal/parallel"
 )
 
 // Jacobian gives products with R J, as Differential does, for many of them at the same
@@ -161,7 +162,7 @@ func (j *Jacobian[T]) allocate() {
 
 // fill computes the factors of samples from … from+count−1.
 func (j *Jacobian[T]) fill(from, count int) {
-	each(len(j.meters), wholeBlocks(count)/evaluationBlock, func(worker, block int) {
+	parallel.Each(len(j.meters), wholeBlocks(count)/evaluationBlock, func(worker, block int) {
 		at := block * evaluationBlock
 		j.fillBlock(j.meters[worker], from+at, at, min(evaluationBlock, count-at))
 	})
@@ -205,10 +206,10 @@ func (j *Jacobian[T]) eachWindow(f func(from, count int)) {
 func (j *Jacobian[T]) Times(dst, v []T) {
 	n, c, workers := j.net, j.net.Outputs(), j.net.Workers
 	j.checkLengths(len(dst), len(v))
-	each(workers, len(j.slices), func(_, k int) { j.slices[k].set(v) })
+	parallel.Each(workers, len(j.slices), func(_, k int) { j.slices[k].set(v) })
 	scratch := make([][]T, max(1, workers))
 	j.eachWindow(func(from, count int) {
-		each(workers, wholeBlocks(count)/evaluationBlock, func(worker, block int) {
+		parallel.Each(workers, wholeBlocks(count)/evaluationBlock, func(worker, block int) {
 			if scratch[worker] == nil {
 				scratch[worker] = make([]T, evaluationBlock*kernel.Stride[T](sliceOutputs))
 			}
@@ -253,7 +254,7 @@ func (j *Jacobian[T]) TransposedTimes(dst, u []T) {
 		clear(s.shift)
 	}
 	j.eachWindow(func(from, count int) {
-		each(workers, len(j.slices), func(_, k int) {
+		parallel.Each(workers, len(j.slices), func(_, k int) {
 			s := j.slices[k]
 			width := n.training()[s.layer].in().value
 			for at := 0; at < count; at += evaluationBlock {
@@ -262,7 +263,7 @@ func (j *Jacobian[T]) TransposedTimes(dst, u []T) {
 			}
 		})
 	})
-	each(workers, len(j.slices), func(_, k int) { j.slices[k].copyTo(dst) })
+	parallel.Each(workers, len(j.slices), func(_, k int) { j.slices[k].copyTo(dst) })
 }
 
 // accumulate adds Σ_i (Σ_o u_io δ_io) x_iᵀ of a block of samples to the sums; r is
@@ -290,7 +291,7 @@ func (j *Jacobian[T]) Blocks() []float64 {
 	n, c := j.net, j.net.Outputs()
 	blocks := make([]float64, j.data.N*c*c)
 	j.eachWindow(func(from, count int) {
-		each(n.Workers, wholeBlocks(count)/evaluationBlock, func(_, block int) {
+		parallel.Each(n.Workers, wholeBlocks(count)/evaluationBlock, func(_, block int) {
 			for at := block * evaluationBlock; at < min((block+1)*evaluationBlock, count); at++ {
 				j.addBlock(blocks[(from+at)*c*c:(from+at+1)*c*c], at)
 			}

@@ -1,33 +1,6 @@
 package nn
 
-import "sync"
-
-// each calls f with all tasks 0 … tasks−1, on up to the given number of goroutines;
-// worker, below that number, says which one it is. One worker takes them in order
-// on the caller's goroutine. Results must not depend on who did what: a task owns
-// what it writes.
-func each(workers, tasks int, f func(worker, task int)) {
-	if workers = min(workers, tasks); workers <= 1 {
-		for task := range tasks {
-			f(0, task)
-		}
-		return
-	}
-	queue := make(chan int, tasks)
-	for task := range tasks {
-		queue <- task
-	}
-	close(queue)
-	var group sync.WaitGroup
-	for worker := range workers {
-		group.Go(func() {
-			for task := range queue {
-				f(worker, task)
-			}
-		})
-	}
-	group.Wait()
-}
+import "sobolev/internal/parallel"
 
 // eachWindow cuts samples into blocks and calls pass with as many of them at once as
 // there are lanes, then order with their numbers of rows: order adds up what the
@@ -40,7 +13,7 @@ func eachWindow(lanes, samples, block int, pass func(lane, from, rows int), orde
 		for at := from; at < samples && len(rows) < lanes; at += block {
 			rows = append(rows, min(block, samples-at))
 		}
-		each(lanes, len(rows), func(_, lane int) { pass(lane, from+lane*block, rows[lane]) })
+		parallel.Each(lanes, len(rows), func(_, lane int) { pass(lane, from+lane*block, rows[lane]) })
 		order(rows)
 	}
 }

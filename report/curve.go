@@ -3,11 +3,13 @@ package report
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 
 	"gonum.org/v1/plot/vg/draw"
 
+	"sobolev/internal/parallel"
 	"sobolev/rundir"
 )
 
@@ -42,7 +44,7 @@ func readCurves(dir *rundir.Dir, all []solution) []curve {
 		trained = evenlyFrom(first, maxCurves)
 	}
 	curves := make([]curve, len(trained))
-	together(len(trained), func(i int) {
+	parallel.Each(runtime.GOMAXPROCS(0), len(trained), func(_, i int) {
 		// A missing or damaged history costs a line of one figure and is no
 		// reason to refuse the report.
 		if rows, err := dir.Point(trained[i].Point).ReadHistory(); err == nil {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ import (
 	"gonum.org/v1/plot/vg/vgpdf"
 	"gonum.org/v1/plot/vg/vgsvg"
 
+	"sobolev/internal/parallel"
 	"sobolev/rundir"
 )
 
@@ -64,7 +66,7 @@ func (f Files) write(path string, data []byte) error {
 	if err := rundir.WriteFile(path, data); err != nil {
 		return err
 	}
-	f[path] = digest(data)
+	f[path] = rundir.Digest(data)
 	return nil
 }
 
@@ -93,7 +95,7 @@ func (r *Report) WriteFigures(dir string, wanted []string) (Files, error) {
 		}
 	}
 	files, errs := make([]Files, len(figs)), make([]error, len(figs))
-	together(len(figs), func(i int) { files[i], errs[i] = figs[i].write(dir, drawn) })
+	parallel.Each(runtime.GOMAXPROCS(0), len(figs), func(_, i int) { files[i], errs[i] = figs[i].write(dir, drawn) })
 	all := Files{}
 	for _, f := range files {
 		maps.Copy(all, f)

@@ -8,7 +8,11 @@ import (
 	"math"
 	"net/url"
 	"regexp"
+	"runtime"
 	"strings"
+
+	"sobolev/internal/parallel"
+	"sobolev/rundir"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -102,7 +106,7 @@ func (r *Report) Stills() (map[string][]byte, error) {
 
 // linkTo takes the drawing out of the page. Its address changes with it.
 func (d *drawnFigure) linkTo(figures string) {
-	d.Still = figures + url.PathEscape(d.Name) + ".svg?v=" + digest([]byte(d.SVG))[:12]
+	d.Still = figures + url.PathEscape(d.Name) + ".svg?v=" + rundir.Digest([]byte(d.SVG))[:12]
 	d.SVG = ""
 }
 
@@ -110,7 +114,7 @@ func (d *drawnFigure) linkTo(figures string) {
 func drawnFigures(figs []figure) ([]drawnFigure, error) {
 	drawn := make([]drawnFigure, len(figs))
 	errs := make([]error, len(figs))
-	together(len(figs), func(i int) { drawn[i], errs[i] = figs[i].inPage() })
+	parallel.Each(runtime.GOMAXPROCS(0), len(figs), func(_, i int) { drawn[i], errs[i] = figs[i].inPage() })
 	return drawn, errors.Join(errs...)
 }
 

@@ -4,8 +4,8 @@ import (
 	"math"
 	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
+
+	"sobolev/internal/parallel"
 )
 
 // pair is a correlation to compute; expected is the sign that theory predicts.
@@ -100,20 +100,6 @@ type member struct {
 	paired
 }
 
-// together calls do for 0 … n−1, on as many cores as there are.
-func together(n int, do func(i int)) {
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-				do(int(i))
-			}
-		})
-	}
-	workers.Wait()
-}
-
 // remark joins what is to be said about an interval and about solutions that
 // count and lack a finite value.
 func remark(reason string, lacking int) string {
@@ -180,7 +166,7 @@ func (d design) statistics() []func(resampled) float64 {
 // computed once for each of them.
 func (d design) correlations(found [][]Correlation, draws int) {
 	parts := make([][][]float64, runtime.GOMAXPROCS(0))
-	together(len(parts), func(i int) {
+	parallel.Each(runtime.GOMAXPROCS(0), len(parts), func(_, i int) {
 		parts[i] = resamples(d[0].paired, draws, bootstrapSeed, i, len(parts), d.statistics())
 	})
 	statistics := d.statistics()

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 
+	"sobolev/internal/parallel"
 	"sobolev/rundir"
 )
 
@@ -107,7 +109,7 @@ func solutions(cfg rundir.Config, records []rundir.Record, inUse bool) ([]soluti
 	}
 	points := cfg.Points()
 	names := make([]string, len(points))
-	together(len(points), func(i int) { names[i] = points[i].Name() }) // takes a digest
+	parallel.Each(runtime.GOMAXPROCS(0), len(points), func(_, i int) { names[i] = points[i].Name() }) // takes a digest
 	for i, p := range points {
 		if name := names[i]; !known[name] {
 			records = append(records, rundir.Record{Name: name, Point: p, Status: rundir.Status{State: rundir.Pending}})

@@ -1,8 +1,6 @@
 package report
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"path/filepath"
 	"slices"
 
@@ -93,9 +91,4 @@ func sourceOf(dir *rundir.Dir, points, work string) (string, error) {
 		return "", err
 	}
 	return rundir.NoteSource(points, work, string(configuration))
-}
-
-func digest(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
 }

@@ -7,9 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"sobolev/internal/parallel"
 
 	"github.com/goccy/go-yaml"
 	"github.com/gofrs/flock"
@@ -198,7 +201,7 @@ func (d *Dir) hiddenInPoints() []string {
 	folder := filepath.Join(d.Path, pointsFolder)
 	points := namesIn(folder)
 	found := make([][]string, len(points))
-	together(len(points), func(i int) {
+	parallel.Each(runtime.GOMAXPROCS(0), len(points), func(_, i int) {
 		for _, name := range namesIn(filepath.Join(folder, points[i])) {
 			if strings.HasPrefix(name, ".") {
 				found[i] = append(found[i], filepath.Join(folder, points[i], name))

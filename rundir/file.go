@@ -182,6 +182,12 @@ func LastLines(f *os.File, lines int) []string {
 	return all[max(0, len(all)-lines):]
 }
 
+// Digest returns the SHA-256 of data, in hexadecimal.
+func Digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
 // FileDigest returns the SHA-256 of a file's content, in hexadecimal.
 func FileDigest(path string) (string, error) {
 	f, err := os.Open(path)

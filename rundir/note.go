@@ -1,8 +1,6 @@
 package rundir
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -31,8 +29,7 @@ func NoteSource(of ...any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %q", self, of))
-	return hex.EncodeToString(sum[:]), nil
+	return Digest(fmt.Appendf(nil, "%s %q", self, of)), nil
 }
 
 var program = sync.OnceValues(func() (string, error) {

@@ -5,8 +5,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sobolev/internal/needs"
 	"testing"
+
+	"sobolev/internal/needs"
 )
 
 func TestClaimsOfEndedProcesses(t *testing.T) {

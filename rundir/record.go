@@ -11,7 +11,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
+
+	"sobolev/internal/parallel"
 )
 
 // Record is one point of a run and all that is known about it; Result is nil
@@ -58,9 +59,9 @@ func (d *Dir) read(whole bool) (Reading, error) {
 	var known index
 	var reading sync.WaitGroup
 	reading.Go(func() { known = d.readIndex() })
-	together(len(names), func(i int) { found[i] = d.lookAt(names[i]) })
+	parallel.Each(runtime.GOMAXPROCS(0), len(names), func(_, i int) { found[i] = d.lookAt(names[i]) })
 	reading.Wait()
-	together(len(names), func(i int) { d.readFolder(&found[i], names[i], known, whole) })
+	parallel.Each(runtime.GOMAXPROCS(0), len(names), func(_, i int) { d.readFolder(&found[i], names[i], known, whole) })
 	sum := newStampSum()
 	var points []*foundRecord
 	stale := 0
@@ -149,7 +150,7 @@ func (d *Dir) readFolder(f *foundRecord, name string, known index, whole bool) {
 // outlines.
 func (d *Dir) renewIndex(points []*foundRecord, known index, whole bool) {
 	records, stamps := make([]Record, len(points)), make([]pointStamp, len(points))
-	together(len(points), func(i int) {
+	parallel.Each(runtime.GOMAXPROCS(0), len(points), func(_, i int) {
 		f := points[i]
 		records[i], stamps[i] = f.record, f.stamp.Files
 		if f.indexed && !whole {
@@ -158,20 +159,6 @@ func (d *Dir) renewIndex(points []*foundRecord, known index, whole bool) {
 		}
 	})
 	d.writeIndex(records, stamps)
-}
-
-// together calls do(0) to do(n−1), on all cores.
-func together(n int, do func(i int)) {
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), n) {
-		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-				do(int(i))
-			}
-		})
-	}
-	workers.Wait()
 }
 
 // outline is the record with what Outline reads of its result.

@@ -9,6 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+
+	"sobolev/internal/parallel"
 )
 
 // A stamp tells a file from every other content that it had or will have: all our
@@ -63,7 +66,7 @@ func (d *Dir) Stamp() (string, error) {
 		return "", err
 	}
 	stamps, errs := make([]folderStamp, len(names)), make([]error, len(names))
-	together(len(names), func(i int) {
+	parallel.Each(runtime.GOMAXPROCS(0), len(names), func(_, i int) {
 		stamps[i], _, errs[i] = stampFolder(filepath.Join(d.Path, pointsFolder, names[i]))
 	})
 	if err := errors.Join(errs...); err != nil {

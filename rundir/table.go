@@ -2,9 +2,7 @@ package rundir
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/csv"
-	"encoding/hex"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -191,8 +189,7 @@ func (d *Dir) WriteIndexes() error {
 		if err := WriteFile(filepath.Join(d.Path, f.name), f.data); err != nil {
 			return err
 		}
-		sum := sha256.Sum256(f.data)
-		n.Files[f.name] = hex.EncodeToString(sum[:])
+		n.Files[f.name] = Digest(f.data)
 	}
 	if n.Source, err = NoteSource(r.Stamp); err != nil {
 		return nil // written, though nobody will know from what

@@ -1,6 +1,6 @@
 package stability
 
-import "sync"
+import "sobolev/internal/parallel"
 
 // blockRows divides the chunks of rows that workers take: whole blocks of kernel.Gemm, so
 // that every element is the same sum wherever a chunk begins.
@@ -15,18 +15,7 @@ func eachChunk(workers, rows int, f func(from, to int)) {
 		f(0, rows)
 		return
 	}
-	chunks := make(chan int, rows/size+1)
-	for from := 0; from < rows; from += size {
-		chunks <- from
-	}
-	close(chunks)
-	var group sync.WaitGroup
-	for range workers {
-		group.Go(func() {
-			for from := range chunks {
-				f(from, min(from+size, rows))
-			}
-		})
-	}
-	group.Wait()
+	parallel.Each(workers, (rows+size-1)/size, func(_, chunk int) {
+		f(chunk*size, min((chunk+1)*size, rows))
+	})
 }

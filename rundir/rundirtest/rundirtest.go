@@ -20,6 +20,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/parquet-go/parquet-go"
+
 	"sobolev/rundir"
 )
 
