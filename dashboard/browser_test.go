@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -181,17 +184,66 @@ func TestBrowserLiveBeforeTheReport(t *testing.T) {
 	p.Wait(soon, marks+" === 9")
 
 	s.slots <- struct{}{} // as a report does that is being made
+	goOn := sync.OnceFunc(func() { <-s.slots })
+	t.Cleanup(goOn) // the server ends after its reports
 	began := time.Now()
 	write(t, d, c.Points()[10], rundir.Done, "")
 	p.Wait(soon, marks+" === 10")
 	t.Logf("in the charts after %v", time.Since(began).Round(time.Millisecond))
 	p.Wait(soon, `[...document.querySelectorAll("table.points tbody tr")].filter(tr => tr.textContent.includes("finished")).length === 10`)
+
+	// Rows of every kind: a point that is to be trained again, one that begins, one that
+	// fails with other words, and one with a column that no other has.
+	points := c.Points()
+	if err := os.Remove(d.Point(points[0]).File("result.json")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, d, points[0], rundir.Pending, "")
+	write(t, d, points[13], rundir.Running, "")
+	write(t, d, points[9], rundir.Failed, "no space left")
+	more := trained(points[12])
+	more.Curvature = &rundir.Curvature{Trace: 123.25}
+	write(t, d, points[12], rundir.Running, "")
+	if err := d.Point(points[12]).WriteResult(more); err != nil {
+		t.Fatal(err)
+	}
+	const heads, cells = `[...document.querySelectorAll("table.points thead th")].map(e => e.textContent)`, `[...document.querySelectorAll("table.points tbody tr")].map(tr => [...tr.children].map(e => e.textContent))`
+	p.Wait(soon, `[[0, "not trained yet"], [9, "no space left"], [12, "123.3"], [13, "in training"]].every(([i, what]) => `+cells+`[i].join().includes(what))`)
+	rows := browsertest.Eval[[][]string](p, cells)
+	names := browsertest.Eval[[]string](p, heads)
+
+	// The reader keeps some points: the next data must not let go of them.
+	p.Do(chromedp.Evaluate(`(() => {
+		const query = document.querySelector("input[type=search]");
+		query.value = "batch_size=5";
+		query.dispatchEvent(new Event("input"));
+	})()`, nil))
+	const kept = `document.querySelector("p.count").textContent`
+	p.Wait(soon, kept+` === "8 of 16 points"`)
+	p.Do(chromedp.Evaluate(`document.querySelector("input[type=search]").value = ""`, nil)) // now as if by a rectangle
+
 	lead := `document.querySelector("p.lead").textContent`
 	if text := browsertest.Eval[string](p, lead); !strings.Contains(text, "9 in the correlations") {
 		t.Errorf("the report is new, too: the test shows nothing: %s", text)
 	}
-	<-s.slots
-	p.Wait(soon, lead+`.includes("10 in the correlations")`)
+	goOn()
+	p.Wait(soon, "!"+lead+`.includes("9 in the correlations")`)
+	// A column that came with rows is the last one until there are new data.
+	p.Wait(soon, heads+`.join() !== `+strconv.Quote(strings.Join(names, ",")))
+	if text := browsertest.Eval[string](p, kept); text != "8 of 16 points" {
+		t.Errorf("after the new data the table shows %s", text)
+	}
+	p.Do(chromedp.Evaluate(`document.querySelector(".filter button").click()`, nil))
+	p.Wait(soon, kept+` === "16 of 16 points"`)
+	all := browsertest.Eval[[][]string](p, cells)
+	for j, name := range browsertest.Eval[[]string](p, heads) {
+		was := slices.Index(names, name)
+		for i := range all {
+			if was < 0 || rows[i][was] != all[i][j] {
+				t.Fatalf("rows alone had other columns than %q, or another value than %q for the point %s:\n%q", name, all[i][j], all[i][0], rows[i])
+			}
+		}
+	}
 }
 
 // The grid stops and goes on: the page follows.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html/template"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -44,15 +45,18 @@ type builder struct {
 	table    table
 }
 
-// table is the data of all points. It is made with the report, and between two
-// reports by itself, in a tenth of the time: a point that ends is seen at once in the
-// charts and in the table of points, and a little later in the statistics.
+// table is the data of all points, made with the report, and between two reports those
+// of the points that have changed since: a point that ends is seen at once in the charts
+// and in the table of points, and a little later in the statistics.
 type table struct {
-	making bool // by itself
-	began  time.Time
-	took   time.Duration
-	made   int       // the run's results of the data
-	data   *resource // nil until made, or given up for memory
+	data *resource // nil until made, or given up for memory
+	made int       // the run's results of the data
+
+	making   bool // rows
+	began    time.Time
+	took     time.Duration
+	rows     *resource // nil for none
+	rowsMade int       // the run's results of the rows
 }
 
 // served is what is served of one report.
@@ -85,74 +89,80 @@ func (b *builder) state() reportState {
 	if b.table.data != nil {
 		state.Table = b.table.data.etag
 	}
+	if b.table.rows != nil {
+		state.Table += b.table.rows.etag
+	}
 	return state
 }
 
-// data are those of the points as they were last made.
-func (b *builder) data() *resource {
+// data are those of the points as they were last made, and of those that have changed.
+func (b *builder) data() (data, rows *resource) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.table.data
+	return b.table.data, b.table.rows
 }
 
-// takeTable keeps the data of the points unless newer ones are there.
+// takeTable keeps the data of all points.
 func (b *builder) takeTable(data *resource, results int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.table.data == nil || results >= b.table.made {
-		b.table.data, b.table.made = data, results
+	b.table.data, b.table.made = data, results
+	if b.table.rowsMade <= results {
+		b.table.rows = nil
 	}
 }
 
-// mostBeside is for how many points the data are made while a report is on its way: the
-// records of more would need too much memory beside those of the report, which begins
-// with the data anyway.
-const mostBeside = 3000
+// mostRows is for how many points rows are made: more wait for the report.
+const mostRows = 1000
 
-// refreshTable starts to make the data of the points if the results have changed since,
-// for pages that have a report.
-func (s *Server) refreshTable(r *run) {
+// refreshRows starts to make the rows of the points that have changed since the data of
+// all were made.
+func (s *Server) refreshRows(r *run) {
 	r.mu.Lock()
-	results, points := r.results, len(r.points)
+	results := r.results
 	r.mu.Unlock()
 	b := &r.built
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := &b.table
-	if b.report == nil || t.making || t.made == results || b.building && points > mostBeside || time.Since(t.began) < max(leastRest, restFactor*t.took) {
+	if b.report == nil || t.making || max(t.made, t.rowsMade) >= results || time.Since(t.began) < max(leastRest, restFactor*t.took) {
 		return
 	}
 	t.making, t.began = true, time.Now()
+	made := t.made
 	s.working.Go(func() {
-		if data := makeTable(r); data != nil {
-			b.takeTable(data, results)
-		}
+		rows, results := makeRows(r, made)
 		b.mu.Lock()
 		t.making, t.took = false, time.Since(t.began)
-		t.made = max(t.made, results) // also without data: not again before something changes
+		if t.rowsMade = results; t.made < results && rows != nil {
+			t.rows = rows
+		}
 		b.mu.Unlock()
 		r.changed.announce()
 	})
 }
 
-// makeTable returns nil where the report will say what is wrong.
-func makeTable(r *run) *resource {
-	if r.outside() != "" {
-		return nil
+// makeRows makes the rows of the points that have changed since the run's results were
+// those given, and returns with them what the results are now. There are none where no
+// point has changed, or too many, or the report will say what is wrong.
+func makeRows(r *run, since int) (rows *resource, results int) {
+	names, results, inUse := r.changedSince(since)
+	if len(names) == 0 || len(names) > mostRows || r.outside() != "" {
+		return nil, results
 	}
-	dir, err := rundir.Open(r.path)
+	var records []rundir.Record
+	for _, name := range names {
+		record, err := readRecord(filepath.Join(r.path, "points", name))
+		if err != nil {
+			return nil, results
+		}
+		records = append(records, record)
+	}
+	js, err := report.Rows(records, inUse)
 	if err != nil {
-		return nil
+		return nil, results
 	}
-	records, err := dir.Records()
-	if err != nil {
-		return nil
-	}
-	js, err := report.Data(dir.Config, records, dir.InUse())
-	if err != nil {
-		return nil
-	}
-	return newResource(js)
+	return newResource(js), results
 }
 
 // last is what was made last, or why nothing could be.
@@ -268,7 +278,7 @@ func (s *Server) makeReport(r *run, results int, edition string) (m *served, err
 func (r *run) links(live template.HTML) report.Links {
 	home := r.home()
 	return report.Links{
-		Style: address("report.css"), Script: address("report.js"), Data: home + "data.json", Curves: home + "curves.json",
+		Style: address("report.css"), Script: address("report.js"), Data: home + "data.json", Curves: home + "curves.json", Rows: home + "rows.json",
 		Overview: home, Points: home + "point/", Files: home + "files/", Figures: home + "figure/",
 		MoreStyles: []string{address("live.css")}, MoreScripts: []string{address("live.js")}, Live: live,
 	}
@@ -296,7 +306,7 @@ func (s *Server) trim(keep *run) {
 		}
 		b := &runs[oldest].built
 		b.mu.Lock()
-		b.report, b.table.data = nil, nil
+		b.report, b.table.data, b.table.rows = nil, nil, nil
 		b.mu.Unlock()
 		size -= sizes[oldest]
 		sizes[oldest] = 0
@@ -312,6 +322,9 @@ func (b *builder) size() int {
 	}
 	if b.table.data != nil {
 		size += len(b.table.data.gzip)
+	}
+	if b.table.rows != nil {
+		size += len(b.table.rows.gzip)
 	}
 	return size
 }

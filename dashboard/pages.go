@@ -32,6 +32,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /run/{run}/{$}", s.of(s.serveOverview))
 	mux.HandleFunc("GET /run/{run}/events", s.of(s.serveRunEvents))
 	mux.HandleFunc("GET /run/{run}/data.json", s.of(s.serveData))
+	mux.HandleFunc("GET /run/{run}/rows.json", s.of(s.serveRows))
 	mux.HandleFunc("GET /run/{run}/curves.json", s.of(s.serveCurves))
 	mux.HandleFunc("GET /run/{run}/figure/{figure}", s.of(s.serveFigure))
 	mux.HandleFunc("GET /run/{run}/files/{file...}", s.of(scanned(s.serveFile)))
@@ -153,12 +154,24 @@ func (s *Server) serveOverview(w http.ResponseWriter, req *http.Request, r *run)
 
 func (s *Server) serveData(w http.ResponseWriter, req *http.Request, r *run) {
 	report, _, problem := s.report(req, r, longestPage)
-	data := r.built.data() // there is one with every report
+	data, _ := r.built.data() // there is one with every report
 	if report == nil || data == nil {
 		refusal(w, http.StatusServiceUnavailable, "The report cannot be made. "+problem)
 		return
 	}
 	serve(w, req, data, "application/json")
+}
+
+// noRows is what there is while no point has changed.
+var noRows = newResource([]byte("null"))
+
+// serveRows sends the data of the points that have changed since those of all were made.
+func (s *Server) serveRows(w http.ResponseWriter, req *http.Request, r *run) {
+	_, rows := r.built.data()
+	if rows == nil {
+		rows = noRows
+	}
+	serve(w, req, rows, "application/json")
 }
 
 // serveCurves sends what the figures draw of trainings.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,9 +35,10 @@ type run struct {
 	inUse   bool
 	grid    map[string]bool // names of the grid's points
 	points  map[string]*point
-	latest  []ended // newest first
-	version int     // counts visible changes
-	results int     // counts changes of what the report is made of
+	latest  []ended        // newest first
+	version int            // counts visible changes
+	results int            // counts changes of what the report is made of
+	changes map[string]int // results after the last change of a point, by name
 	// records are those of the first look at a large run, for its first report, while
 	// nothing has been read since; large, and given up when nobody wants them soon.
 	records     []rundir.Record
@@ -71,7 +73,7 @@ func newRun(path, label string) *run {
 			name[i] = '-'
 		}
 	}
-	return &run{id: string(name) + "-" + hex.EncodeToString(sum[:4]), path: path, label: label, first: make(chan struct{}), points: map[string]*point{}}
+	return &run{id: string(name) + "-" + hex.EncodeToString(sum[:4]), path: path, label: label, first: make(chan struct{}), points: map[string]*point{}, changes: map[string]int{}}
 }
 
 func (r *run) holdsRecords() bool {
@@ -95,6 +97,20 @@ func (r *run) has(name string) bool {
 	defer r.mu.Unlock()
 	p, ok := r.points[name]
 	return ok && !p.outside
+}
+
+// changedSince returns the points that have changed since the run's results were those
+// given, in order, what the results are now, and whether a process works on the run.
+func (r *run) changedSince(results int) (names []string, now int, inUse bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, at := range r.changes {
+		if at > results && r.points[name] != nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, r.results, r.inUse
 }
 
 // outside is the first problem of a link that leads out of the run directory; the

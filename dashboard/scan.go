@@ -263,9 +263,13 @@ func (r *run) readPoint(name string, p *point) {
 		r.mu.Unlock()
 		return
 	}
-	results := before == nil || before.outcome != p.outcome || before.result != p.result || before.problem != p.problem || before.Status.State != p.Status.State
+	results := before == nil || before.outcome != p.outcome || before.result != p.result || before.problem != p.problem ||
+		before.Status.State != p.Status.State || before.Status.Error != p.Status.Error
 	r.note(results, func() {
 		r.points[name] = p
+		if results {
+			r.changes[name] = r.results + 1 // as note counts
+		}
 		if r.known && p.outcome != string(rundir.Pending) && (before == nil || before.outcome != p.outcome) {
 			r.latest = append([]ended{{name, p.outcome, time.Now()}}, r.latest[:min(len(r.latest), mostLatest-1)]...)
 		}

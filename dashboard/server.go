@@ -227,7 +227,7 @@ func (s *Server) look(r *run) {
 		}
 		if wanted {
 			s.refresh(r)
-			s.refreshTable(r)
+			s.refreshRows(r)
 		}
 	})
 }

@@ -64,6 +64,16 @@ func Data(cfg rundir.Config, records []rundir.Record, inUse bool) ([]byte, error
 	return dataOf(all, nil)
 }
 
+// Rows is Data of the records alone, for a page that has all points already and shows
+// these as they are now.
+func Rows(records []rundir.Record, inUse bool) ([]byte, error) {
+	all := make([]solution, len(records))
+	for i, r := range records {
+		all[i] = solution{Record: r, leftOut: reason(r, inUse)}
+	}
+	return dataOf(all, nil)
+}
+
 // Data is that of the report's own records, with its Curves.
 func (r *Report) Data() ([]byte, error) { return dataOf(r.solutions, r.curvesOfFigures()) }
 

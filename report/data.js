@@ -83,12 +83,46 @@ function place(i) {
 }
 
 function take(raw) {
+  const pointed = table.points[shared.pointed];
+  const kept = shared.kept && new Set(table.points.filter((_, i) => shared.kept[i]));
   table.points = raw.points;
   table.columns = new Map(raw.columns.map(c => [c.name, new Column(c)]));
   table.curves = raw.curves || {};
-  shared.pointed = -1;
-  shared.kept = null;
+  shared.pointed = raw.points.indexOf(pointed);
+  shared.kept = kept && Uint8Array.from(raw.points, name => kept.has(name) ? 1 : 0);
   changed("data");
+}
+
+// update puts rows in the place of those that raw has of the same points. A column that
+// is of words in one and of numbers in the other waits for the next whole data.
+function update(raw, rows) {
+  const at = new Map(raw.points.map((name, i) => [name, i]));
+  for (const name of rows.points) if (!at.has(name)) at.set(name, raw.points.push(name) - 1);
+  const places = rows.points.map(name => at.get(name));
+  const columns = new Map(raw.columns.map(c => [c.name, c]));
+  for (const c of rows.columns) {
+    if (columns.has(c.name)) continue;
+    const made = {name: c.name, label: c.label, ...(c.words ? {words: [], codes: []} : {values: []})};
+    columns.set(c.name, made);
+    raw.columns.push(made);
+  }
+  const fresh = new Map(rows.columns.map(c => [c.name, c]));
+  for (const c of raw.columns) {
+    const values = c.words ? c.codes : c.values, none = c.words ? -1 : null;
+    while (values.length < raw.points.length) values.push(none);
+    const from = fresh.get(c.name);
+    if (from && !from.words !== !c.words) continue;
+    places.forEach((i, k) => {
+      if (!from) values[i] = none;
+      else if (!c.words) values[i] = from.values[k];
+      else if (from.codes[k] < 0) values[i] = none;
+      else {
+        const word = from.words[from.codes[k]];
+        if (!c.words.includes(word)) c.words.push(word);
+        values[i] = c.words.indexOf(word);
+      }
+    });
+  }
 }
 
 let loaded = ""; // which editions
@@ -105,10 +139,11 @@ async function fetched() {
   const source = document.getElementById("data");
   if (!source) return;
   if (!source.dataset.from) return take(JSON.parse(source.textContent));
-  const answers = await Promise.all([source.dataset.from, source.dataset.curves].map(address => fetch(address)));
+  const answers = await Promise.all([source.dataset.from, source.dataset.curves, source.dataset.rows].map(address => fetch(address)));
   const editions = answers.map(a => a.headers.get("ETag")).join();
   if (!answers.every(a => a.ok) || editions === loaded) return;
-  const [raw, curves] = await Promise.all(answers.map(a => a.json()));
+  const [raw, curves, rows] = await Promise.all(answers.map(a => a.json()));
+  if (rows) update(raw, rows);
   take({...raw, curves});
   loaded = editions;
 }

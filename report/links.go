@@ -19,9 +19,9 @@ import (
 // img-src 'self' data:". The drawings for readers without JavaScript are pictures of
 // their own then, and its tables are shorter: a browser paints sooner.
 type Links struct {
-	// Style and Script are the addresses of what Style and Script return; Data and
-	// Curves those of the functions of these names.
-	Style, Script, Data, Curves string
+	// Style and Script are the addresses of what Style and Script return; Data, Curves
+	// and Rows those of the functions of these names. Rows may be null.
+	Style, Script, Data, Curves, Rows string
 	// Overview is the address of the run's page, Points what stands before the name
 	// of a point in the address of its page, and Files what stands before the path
 	// of a file in the run directory; each of the last two ends in a slash.

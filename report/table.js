@@ -34,7 +34,8 @@ class PointTable {
       return html("th", {scope: "col", "aria-sort": "none"}, button);
     };
     this.head.replaceChildren(cell(["point"], null), ...this.columns.map(c => cell(marked(c.label), c.name)));
-    this.filter();
+    if (this.query.value) this.filter();
+    else this.arrange();
   }
 
   sortBy(name) {
