@@ -45,9 +45,9 @@ type builder struct {
 	table    table
 }
 
-// table is the data of all points, made with the report, and between two reports those
-// of the points that have changed since: a point that ends is seen at once in the charts
-// and in the table of points, and a little later in the statistics.
+// table is the data of all points, made with a report, and those of the points that have
+// changed since, made at once: a point that ends is soon seen in the charts and in the
+// table of points, and a little later in the statistics.
 type table struct {
 	data *resource // nil until made, or given up for memory
 	made int       // the run's results of the data
@@ -112,8 +112,23 @@ func (b *builder) takeTable(data *resource, results int) {
 	}
 }
 
-// mostRows is for how many points rows are made: more wait for the report.
-const mostRows = 1000
+// Rows are made for as many points as mostRows: more wait for the report. It has the data
+// of all made anew if more than fewRows have changed, since every page fetches them again.
+const (
+	mostRows = 1000
+	fewRows  = 100
+)
+
+// rowsSuffice says that the data of all points need not be made anew.
+func (r *run) rowsSuffice() bool {
+	r.built.mu.Lock()
+	data, made := r.built.table.data, r.built.table.made
+	r.built.mu.Unlock()
+	names, _, _ := r.changedSince(made)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return data != nil && r.whole <= made && len(names) <= fewRows
+}
 
 // refreshRows starts to make the rows of the points that have changed since the data of
 // all were made.
@@ -194,7 +209,7 @@ func (s *Server) refresh(r *run) <-chan struct{} {
 		return b.done
 	case !known:
 		return r.first
-	case b.made == results && (b.report != nil || b.problem != ""), b.report != nil && time.Since(b.began) < max(leastRest, restFactor*b.took):
+	case b.made == results && (b.report != nil || b.problem != ""), b.report != nil && (b.table.making || time.Since(b.began) < max(leastRest, restFactor*b.took)):
 		done := make(chan struct{})
 		close(done)
 		return done
@@ -248,12 +263,14 @@ func (s *Server) makeReport(r *run, results int, edition string) (m *served, err
 			return nil, err
 		}
 	}
-	js, err := report.Data(dir.Config, records, dir.InUse())
-	if err != nil {
-		return nil, err
+	if !r.rowsSuffice() {
+		js, err := report.Data(dir.Config, records, dir.InUse())
+		if err != nil {
+			return nil, err
+		}
+		r.built.takeTable(newResource(js), results)
+		r.changed.announce()
 	}
-	r.built.takeTable(newResource(js), results)
-	r.changed.announce()
 	made := report.BuildFrom(dir, records)
 	curves, err := made.Curves()
 	if err != nil {

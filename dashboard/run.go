@@ -35,10 +35,13 @@ type run struct {
 	inUse   bool
 	grid    map[string]bool // names of the grid's points
 	points  map[string]*point
-	latest  []ended        // newest first
-	version int            // counts visible changes
-	results int            // counts changes of what the report is made of
-	changes map[string]int // results after the last change of a point, by name
+	latest  []ended // newest first
+	version int     // counts visible changes
+	results int     // counts changes of what the report is made of
+	// changes are the results after the last change of a point, by name, and whole those
+	// after the last change of anything else.
+	changes map[string]int
+	whole   int
 	// records are those of the first look at a large run, for its first report, while
 	// nothing has been read since; large, and given up when nobody wants them soon.
 	records     []rundir.Record

@@ -52,7 +52,7 @@ func (r *run) scan() (changed bool) {
 	if inUse != r.inUse || !r.known {
 		first := !r.known
 		// A running point is an interrupted one now, or the other way round.
-		r.note(true, func() { r.inUse, r.known = inUse, true })
+		r.note(func() { r.inUse, r.known = inUse, true })
 		if first {
 			close(r.first)
 		}
@@ -60,14 +60,25 @@ func (r *run) scan() (changed bool) {
 	return r.version != before
 }
 
-// note makes a change visible.
-func (r *run) note(results bool, change func()) {
+// note makes a change of the run as a whole visible.
+func (r *run) note(change func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change()
+	r.version++
+	r.results++
+	r.whole = r.results
+}
+
+// notePoint makes a change of a point visible.
+func (r *run) notePoint(name string, results bool, change func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	change()
 	r.version++
 	if results {
 		r.results++
+		r.changes[name] = r.results
 	}
 }
 
@@ -87,7 +98,7 @@ func (r *run) scanConfig() (*rundir.Dir, error) {
 	r.configStamp = stamp
 	if err != nil {
 		if problem := firstLine(err); problem != r.problem || r.grid != nil {
-			r.note(true, func() { r.problem, r.grid, r.points = problem, nil, map[string]*point{} })
+			r.note(func() { r.problem, r.grid, r.points = problem, nil, map[string]*point{} })
 		}
 		return nil, err
 	}
@@ -97,7 +108,7 @@ func (r *run) scanConfig() (*rundir.Dir, error) {
 		for _, p := range dir.Config.Points() {
 			grid[p.Name()] = true
 		}
-		r.note(true, func() { r.cfg, r.grid, r.problem = dir.Config, grid, "" })
+		r.note(func() { r.cfg, r.grid, r.problem = dir.Config, grid, "" })
 	}
 	return dir, nil
 }
@@ -127,7 +138,7 @@ func (r *run) scanFolders(dir *rundir.Dir) {
 	if err != nil {
 		if len(r.points) > 0 {
 			r.takeRecords()
-			r.note(true, func() { r.points, r.foldersStamp = map[string]*point{}, fileStamp{} })
+			r.note(func() { r.points, r.foldersStamp = map[string]*point{}, fileStamp{} })
 		}
 		return
 	}
@@ -156,7 +167,7 @@ func (r *run) scanFolders(dir *rundir.Dir) {
 	for name := range r.points {
 		if !there[name] {
 			r.takeRecords()
-			r.note(true, func() { delete(r.points, name) })
+			r.note(func() { delete(r.points, name) })
 		}
 	}
 }
@@ -265,11 +276,8 @@ func (r *run) readPoint(name string, p *point) {
 	}
 	results := before == nil || before.outcome != p.outcome || before.result != p.result || before.problem != p.problem ||
 		before.Status.State != p.Status.State || before.Status.Error != p.Status.Error
-	r.note(results, func() {
+	r.notePoint(name, results, func() {
 		r.points[name] = p
-		if results {
-			r.changes[name] = r.results + 1 // as note counts
-		}
 		if r.known && p.outcome != string(rundir.Pending) && (before == nil || before.outcome != p.outcome) {
 			r.latest = append([]ended{{name, p.outcome, time.Now()}}, r.latest[:min(len(r.latest), mostLatest-1)]...)
 		}

@@ -226,8 +226,8 @@ func (s *Server) look(r *run) {
 			s.changed.announce()
 		}
 		if wanted {
+			s.refreshRows(r) // first: a report, which takes all cores, waits for them
 			s.refresh(r)
-			s.refreshRows(r)
 		}
 	})
 }
