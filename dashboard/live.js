@@ -206,6 +206,7 @@ function takeOver(page) {
           stale.replaceChildren(...fresh.childNodes);
           stale.hidden = hidden;
         }
+        if (figure.dataset.charts) mine.dataset.charts = figure.dataset.charts;
       }
       continue;
     }

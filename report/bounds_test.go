@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math"
 	"regexp"
@@ -362,5 +363,24 @@ func TestBoundsOnThePage(t *testing.T) {
 	}
 	if fmt.Sprint(before.Correlations) != fmt.Sprint(after.Correlations) || len(r.Correlations) != len(before.Correlations)+4 {
 		t.Errorf("%d correlations with bounds, %d without", len(r.Correlations), len(before.Correlations))
+	}
+}
+
+// The chart of the page has the bounds of the drawing, and says of each what it is.
+func TestRatioChart(t *testing.T) {
+	nan := rundir.Number(math.NaN())
+	bounds := []rundir.Bound{
+		{Statement: "theorem 2", K: 1, Measured: 2, Sharp: 6, Printed: 18, Free: nan, SharpForm: "trace", Status: "applies", Applies: true},
+		{Statement: "theorem 3", K: 1, Measured: 2, Sharp: 6, Status: "does-not-apply"},
+		{Statement: "theorem 4", K: 2, Measured: 0.5, Sharp: nan, Printed: 5, Free: 4, Status: "assumed", Applies: true},
+		{Statement: "theorem 5", K: 1, Measured: 0, Sharp: 6, Printed: 18, Free: 6, Status: "applies", Applies: true},
+	}
+	js, err := json.Marshal(newRatioChart(bounds))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"vacuous":10,"ratios":[{"statement":"Theorem 2","k":1,"values":[2,6,18,null],"form":"trace"},{"statement":"Theorem 4","k":2,"values":[0.5,null,5,4],"assumed":true}]}`
+	if string(js) != want {
+		t.Errorf("got %s\nwant %s", js, want)
 	}
 }

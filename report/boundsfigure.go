@@ -128,7 +128,7 @@ func loosenessFigure(bounds []rundir.Bound, words string) []figure {
 		caption += " Not drawn, since they do not apply, are undecided or have nothing measured to compare with: " + strings.Join(absent, ", ") + "."
 	}
 	height := 52 + 12*vg.Length(strings.Count(title, "\n")) + vg.Length(-groups[len(groups)-1].bottom)
-	return []figure{{name: "bounds", heading: "How loose the bounds are", caption: caption, ownMarks: true, height: height, data: func() sheet { return boundSheet(bounds) }, draw: func(c draw.Canvas) {
+	return []figure{{name: "bounds", heading: "How loose the bounds are", caption: caption, ownMarks: true, height: height, data: func() sheet { return boundSheet(bounds) }, ratios: newRatioChart(bounds), draw: func(c draw.Canvas) {
 		p := boundsPanel(groups)
 		p.Title.Text = title
 		drawPanels(c, coloring{}, p)

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -62,6 +63,7 @@ func TestReportFileInABrowser(t *testing.T) {
 	t.Run("mouse", func(t *testing.T) { testMouse(t, browser, address) })
 	t.Run("table and keyboard", func(t *testing.T) { testTableAndKeyboard(t, browser, address) })
 	t.Run("curves", func(t *testing.T) { testCurves(t, browser, address, first) })
+	t.Run("bounds", func(t *testing.T) { testRatios(t, browser, address) })
 	t.Run("appearances", func(t *testing.T) { testAppearances(t, browser, address, first) })
 	t.Run("thousands of points", func(t *testing.T) { testManyPoints(t, browser) })
 }
@@ -202,6 +204,48 @@ func testCurves(t *testing.T, browser *browsertest.Browser, address, first strin
 	if said := browsertest.Eval[string](p, `document.querySelector(".voice").textContent`); !strings.HasPrefix(said, "step 500; batch loss 0.") {
 		t.Errorf("the first value is read as %q", said)
 	}
+}
+
+// Every mark of the figure of bounds is read out, by the keyboard and the mouse.
+func testRatios(t *testing.T, browser *browsertest.Browser, address string) {
+	p := opened(t, browser, address)
+	p.Do(chromedp.Evaluate(`document.getElementById("bounds").scrollIntoView({block: "center"})`, nil))
+	p.Wait(soon, `document.querySelector("#bounds .chart .edged")`)
+	const said = `document.querySelector(".voice").textContent`
+	var charts []struct{ Ratios []ratioRow }
+	if err := json.Unmarshal([]byte(browsertest.Eval[string](p, `document.getElementById("bounds").dataset.charts`)), &charts); err != nil || len(charts) != 1 {
+		t.Fatalf("%v: %d charts", err, len(charts))
+	}
+	p.Do(chromedp.Focus("#bounds .chart"))
+	marks := 0
+	for _, row := range charts[0].Ratios {
+		for _, v := range row.Values[1:] {
+			if v == 0 { // null
+				continue
+			}
+			marks++
+			p.Do(chromedp.KeyEvent(kb.ArrowRight))
+			text, want := browsertest.Eval[string](p, said), fmt.Sprintf("%s, k = %d; measured %.4g; ", row.Statement, row.K, row.Values[0])
+			if !strings.HasPrefix(text, want) || !strings.Contains(text, "times as large") || strings.Contains(text, "constants are right") != row.Assumed {
+				t.Errorf("mark %d is read as %q, want %q", marks, text, want)
+			}
+		}
+	}
+	if drawn := browsertest.Eval[int](p, `document.querySelectorAll("#bounds .chart :is(.edged, .hollow)").length`); drawn != marks || marks == 0 {
+		t.Errorf("%d marks, drawn %d", marks, drawn)
+	}
+	const first = `(() => { const b = document.querySelector("#bounds .chart .edged").getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()`
+	p.Do(chromedp.Evaluate(`document.activeElement.blur()`, nil))
+	p.Wait(soon, `document.querySelector(".tip").hidden`)
+	at := browsertest.Eval[[]float64](p, first)
+	p.Do(chromedp.MouseEvent(input.MouseMoved, at[0], at[1]))
+	p.Wait(soon, `!document.querySelector(".tip").hidden && document.querySelector(".tip").textContent.includes("times as large")`)
+
+	// A drag keeps the marks between its ends.
+	drag(p, at[0]-10, at[1], at[0]+10, at[1]+5)
+	p.Wait(soon, `!document.querySelector("#bounds .tools button").disabled`)
+	p.Do(chromedp.Focus("#bounds .chart"), chromedp.KeyEvent("0"))
+	p.Wait(soon, `document.querySelector("#bounds .tools button").disabled`)
 }
 
 func testTableAndKeyboard(t *testing.T, browser *browsertest.Browser, address string) {

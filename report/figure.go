@@ -47,6 +47,8 @@ type figure struct {
 	// curves are what it makes of lines in the place of charts, one for each panel;
 	// they are among the page's data.
 	curves func() []lineChart
+	// ratios is what it makes of bounds in the place of charts.
+	ratios *ratioChart
 }
 
 const (

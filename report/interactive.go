@@ -75,6 +75,9 @@ func (f figure) inPage() (drawnFigure, error) {
 
 // specs are what a page says of the figure's charts, nil where it has none.
 func (f figure) specs() any {
+	if f.ratios != nil {
+		return []*ratioChart{f.ratios}
+	}
 	if f.curves == nil {
 		if len(f.charts) == 0 {
 			return nil

@@ -39,7 +39,7 @@ var web embed.FS
 
 var (
 	style  = part("page.css")
-	script = "(() => {\n\"use strict\";\n" + part("data.js", "draw.js", "panel.js", "chart.js", "curves.js", "table.js", "view.js") + "})();\n"
+	script = "(() => {\n\"use strict\";\n" + part("data.js", "draw.js", "panel.js", "chart.js", "curves.js", "ratios.js", "table.js", "view.js") + "})();\n"
 )
 
 // part is the text of embedded files, one after another.

@@ -23,7 +23,7 @@ class Panel {
     this.view = null; // what a drag has zoomed to
     this.at = -1; // the mark of the keyboard
     this.current = null; // the mark that is pointed at here
-    this.root = svg("svg", {viewBox: `0 0 ${frame.width} ${frame.height}`, class: frame.grid ? "chart mini" : "chart", tabindex: "0", role: "application", "aria-roledescription": "chart"});
+    this.root = svg("svg", {class: frame.grid ? "chart mini" : "chart", tabindex: "0", role: "application", "aria-roledescription": "chart"});
     this.reset = html("button", {type: "button", disabled: ""}, "show all");
     this.reset.addEventListener("click", () => this.zoom(null));
   }
@@ -46,12 +46,13 @@ class Panel {
   }
 
   draw() {
-    const {left, right, above, below} = this.frame;
+    this.prepare();
+    const {left, right, above, below, width, height} = this.frame;
     this.root.replaceChildren();
+    this.root.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.over = svg("g");
     this.at = -1;
     this.current = null;
-    this.prepare();
     this.x = this.scale("x", left, right);
     this.y = this.scale("y", below, above);
     this.place();

@@ -46,9 +46,10 @@ function follow() {
   scrollTo(0, 0);
 }
 
-// chartOf makes a chart of what the page says of it: of columns of the table, or of
-// curves, which are in the element or, where they are many, in the data.
-function chartOf(spec, name, figure) {
+// chartOf makes a chart of what the page says of it: of columns of the table, of bounds,
+// or of curves, which are in the element or, where they are many, in the data.
+function chartOf(spec, name, figure, k) {
+  if (spec.ratios) return new Ratios(() => JSON.parse(figure.dataset.charts)[k], name);
   if (spec.xlabel) return new Curves(() => spec, name, small);
   if (spec.curves !== undefined) return new Curves(() => table.curves[figure.id]?.[spec.curves] ?? nothing, name, whole);
   return new Chart(spec, name);
@@ -67,7 +68,7 @@ function begin() {
     new IntersectionObserver((entries, observer) => {
       if (!entries.some(e => e.isIntersecting)) return;
       observer.disconnect();
-      const charts = JSON.parse(figure.dataset.charts).map(spec => chartOf(spec, name, figure));
+      const charts = JSON.parse(figure.dataset.charts).map((spec, k) => chartOf(spec, name, figure, k));
       still.after(...charts.map(c => c.element));
       still.hidden = true;
       figure.querySelector(".about")?.removeAttribute("hidden");
