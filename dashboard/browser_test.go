@@ -218,6 +218,8 @@ func TestBrowserLiveBeforeTheReport(t *testing.T) {
 	const kept = `document.querySelector("p.count").textContent`
 	p.Wait(soon, kept+` === "8 of 16 points"`)
 	p.Do(chromedp.Evaluate(`document.querySelector("input[type=search]").value = ""`, nil)) // now as if by a rectangle
+	const steps = `[...document.querySelectorAll("table.points thead button")].find(b => b.textContent === "steps")`
+	p.Do(chromedp.Evaluate(steps+`.click(); document.querySelector("table.points tbody a").focus(); window.mark = document.activeElement.href`, nil))
 
 	lead := `document.querySelector("p.lead").textContent`
 	if text := browsertest.Eval[string](p, lead); !strings.Contains(text, "9 in the correlations") {
@@ -230,6 +232,10 @@ func TestBrowserLiveBeforeTheReport(t *testing.T) {
 	if text := browsertest.Eval[string](p, kept); text != "8 of 16 points" {
 		t.Errorf("after new data the table shows %s", text)
 	}
+	if !browsertest.Eval[bool](p, `document.activeElement.href === window.mark && `+steps+`.parentNode.ariaSort === "ascending"`) {
+		t.Error("the new data took the focus or the sort arrow")
+	}
+	p.Do(chromedp.Evaluate(`[...document.querySelectorAll("table.points thead button")][0].click()`, nil))
 	p.Do(chromedp.Evaluate(`document.querySelector(".filter button").click()`, nil))
 	p.Wait(soon, cells+`.filter(row => row.join().includes("in training")).length === 2`)
 	rows := browsertest.Eval[[][]string](p, cells)
@@ -240,8 +246,8 @@ func TestBrowserLiveBeforeTheReport(t *testing.T) {
 	p.Open(h2.URL + only(t, s2).home())
 	p.Wait(soon, ready+` && `+cells+`.length === 16`)
 	whole := browsertest.Eval[[]string](p, heads)
-	if len(whole) != len(names) || slices.Equal(whole, names) {
-		t.Errorf("a column that came with rows is not the last one: %q, with all data %q", names, whole)
+	if !slices.Equal(whole, names) {
+		t.Errorf("columns of the rows are %q, with all data %q", names, whole)
 	}
 	for i, row := range browsertest.Eval[[][]string](p, cells) {
 		for j, name := range whole {
@@ -249,6 +255,36 @@ func TestBrowserLiveBeforeTheReport(t *testing.T) {
 				t.Fatalf("rows have no column %q or not the value %q for the point %s: %q", name, row[j], row[0], rows[i])
 			}
 		}
+	}
+}
+
+// The last point ends: the section of the points left out is gone, and the reader's page
+// is the same. While the server's data are out of reach, the page asks again.
+func TestBrowserLastPoint(t *testing.T) {
+	b := browsertest.Start(t)
+	folder := t.TempDir()
+	c := experiment(t, "grid", "fashion-mnist-mini")
+	points := c.Points()
+	d := makeRun(t, folder, c, 15)
+	s, h := start(t, Options{}, folder)
+	p := b.NewPage(t)
+	p.Open(h.URL + only(t, s).home())
+	p.Wait(soon, ready+" && "+liveSays("15 of 16 points have ended")+` && document.getElementById("left-out")`)
+	p.Do(chromedp.Evaluate(`
+		window.mark = 1;
+		const real = fetch;
+		window.fetch = address => address.endsWith(".json") ? Promise.reject(new Error("away")) : real(address);
+		window.mend = () => { window.fetch = real; };`, nil))
+	write(t, d, points[15], rundir.Done, "")
+	p.Wait(soon, `!document.getElementById("left-out") && window.mark === 1`)
+	headings := `[...document.querySelectorAll("main h2")].map(h => h.id).join()`
+	now := browsertest.Eval[string](p, headings)
+	p.Do(chromedp.Evaluate(`mend()`, nil))
+	p.Wait(soon, `[...document.querySelectorAll("table.points tbody tr")].filter(tr => tr.textContent.includes("finished")).length === 16 && window.mark === 1`)
+	p.Open(h.URL + only(t, s).home())
+	p.Wait(soon, ready)
+	if whole := browsertest.Eval[string](p, headings); whole != now {
+		t.Errorf("sections %s, of a new page %s", now, whole)
 	}
 }
 

@@ -57,6 +57,7 @@ type table struct {
 	took     time.Duration
 	rows     *resource // nil for none
 	rowsMade int       // the run's results of the rows
+	tried    int       // those of the last attempt, which may have made none
 }
 
 // served is what is served of one report.
@@ -110,6 +111,7 @@ func (b *builder) takeTable(data *resource, results int) {
 	if b.table.rowsMade <= results {
 		b.table.rows = nil
 	}
+	b.table.tried = 0
 }
 
 // Rows are made for as many points as mostRows: more wait for the report. It has the data
@@ -122,12 +124,12 @@ const (
 // rowsSuffice says that the data of all points need not be made anew.
 func (r *run) rowsSuffice() bool {
 	r.built.mu.Lock()
-	data, made := r.built.table.data, r.built.table.made
+	t := r.built.table
 	r.built.mu.Unlock()
-	names, _, _ := r.changedSince(made)
+	names, _, _ := r.changedSince(t.made)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return data != nil && r.whole <= made && len(names) <= fewRows
+	return t.data != nil && r.whole <= t.made && len(names) <= fewRows && t.tried <= max(t.made, t.rowsMade)
 }
 
 // refreshRows starts to make the rows of the points that have changed since the data of
@@ -140,7 +142,7 @@ func (s *Server) refreshRows(r *run) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := &b.table
-	if b.report == nil || t.making || max(t.made, t.rowsMade) >= results || time.Since(t.began) < max(leastRest, restFactor*t.took) {
+	if b.report == nil || t.making || max(t.made, t.rowsMade, t.tried) >= results || time.Since(t.began) < max(leastRest, restFactor*t.took) {
 		return
 	}
 	t.making, t.began = true, time.Now()
@@ -149,8 +151,8 @@ func (s *Server) refreshRows(r *run) {
 		rows, results := makeRows(r, made)
 		b.mu.Lock()
 		t.making, t.took = false, time.Since(t.began)
-		if t.rowsMade = results; t.made < results && rows != nil {
-			t.rows = rows
+		if t.tried = results; t.made < results && rows != nil {
+			t.rows, t.rowsMade = rows, results
 		}
 		b.mu.Unlock()
 		r.changed.announce()
@@ -159,7 +161,8 @@ func (s *Server) refreshRows(r *run) {
 
 // makeRows makes the rows of the points that have changed since the run's results were
 // those given, and returns with them what the results are now. There are none where no
-// point has changed, or too many, or the report will say what is wrong.
+// point has changed, or too many, or the report will say what is wrong; a point whose
+// files cannot be read keeps the row that it has.
 func makeRows(r *run, since int) (rows *resource, results int) {
 	names, results, inUse := r.changedSince(since)
 	if len(names) == 0 || len(names) > mostRows || r.outside() != "" {
@@ -167,17 +170,30 @@ func makeRows(r *run, since int) (rows *resource, results int) {
 	}
 	var records []rundir.Record
 	for _, name := range names {
-		record, err := readRecord(filepath.Join(r.path, "points", name))
-		if err != nil {
-			return nil, results
+		if record, err := readRecord(filepath.Join(r.path, "points", name)); err == nil {
+			records = append(records, record)
 		}
-		records = append(records, record)
 	}
-	js, err := report.Rows(records, inUse)
-	if err != nil {
+	var js []byte
+	err := guarded(func() (err error) {
+		js, err = report.Rows(records, inUse)
+		return err
+	})
+	if len(records) == 0 || err != nil {
 		return nil, results
 	}
 	return newResource(js), results
+}
+
+// guarded makes a panic of do an error: a bug in a report must not end the server, and
+// with it the view of all other runs.
+func guarded(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the report cannot be made: %v", p)
+		}
+	}()
+	return do()
 }
 
 // last is what was made last, or why nothing could be.
@@ -227,7 +243,11 @@ func (s *Server) build(r *run, results int) {
 	b.began = time.Now() // now that it is its turn
 	b.mu.Unlock()
 	edition := fmt.Sprintf("%s.%d", s.epoch, s.editions.Add(1))
-	report, err := s.makeReport(r, results, edition)
+	var report *served
+	err := guarded(func() (err error) {
+		report, err = s.makeReport(r, results, edition)
+		return err
+	})
 	<-s.slots
 	b.mu.Lock()
 	b.building, b.made, b.took, b.problem = false, results, time.Since(b.began), ""
@@ -242,14 +262,8 @@ func (s *Server) build(r *run, results int) {
 	r.changed.announce()
 }
 
-// makeReport reads the run, whose results are those given, and draws it. That a bug in
-// it must not end the server, and with it the view of all other runs, is worth a recover.
+// makeReport reads the run, whose results are those given, and draws it.
 func (s *Server) makeReport(r *run, results int, edition string) (m *served, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the report cannot be made: %v", p)
-		}
-	}()
 	if problem := r.outside(); problem != "" {
 		return nil, fmt.Errorf("%s", problem)
 	}

@@ -78,6 +78,7 @@ func (s *Server) stream(w http.ResponseWriter, req *http.Request, t *topic, snap
 				if send(": alive\n\n") != nil {
 					return
 				}
+				break waiting // snapshot notes that somebody looks
 			case <-next:
 				break waiting
 			}

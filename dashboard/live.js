@@ -186,37 +186,40 @@ function sections(page) {
 }
 
 // takeOver returns whether the page could be changed in place: it has the same
-// headings and figures as before.
+// figures as before. Other sections may come and go.
 function takeOver(page) {
   if (kind !== "overview") return false;
   const now = sections(document), then = sections(page);
-  const same = [...now.keys()].join() === [...then.keys()].join();
   const figures = p => [...p.querySelectorAll("figure")].map(f => f.id).join();
-  if (!same || now.size < 2 || figures(document) !== figures(page)) return false;
+  const kept = ["", "figures", "points"];
+  if (!kept.every(name => now.has(name) && then.has(name)) || figures(document) !== figures(page)) return false;
+  for (const figure of page.querySelectorAll("figure")) {
+    const mine = document.getElementById(figure.id);
+    for (const part of [".still", "figcaption"]) {
+      const fresh = figure.querySelector(part), stale = mine.querySelector(part);
+      if (!fresh || !stale) continue;
+      const hidden = stale.hidden;
+      stale.replaceChildren(...fresh.childNodes);
+      stale.hidden = hidden;
+    }
+    if (figure.dataset.charts) mine.dataset.charts = figure.dataset.charts;
+  }
+  let last = null; // what stands before the next section
   for (const [name, nodes] of then) {
-    const old = now.get(name);
-    if (name === "points") continue;
-    if (name === "figures") {
-      for (const figure of page.querySelectorAll("figure")) {
-        const mine = document.getElementById(figure.id);
-        for (const part of [".still", "figcaption"]) {
-          const fresh = figure.querySelector(part), stale = mine.querySelector(part);
-          if (!fresh || !stale) continue;
-          const hidden = stale.hidden;
-          stale.replaceChildren(...fresh.childNodes);
-          stale.hidden = hidden;
-        }
-        if (figure.dataset.charts) mine.dataset.charts = figure.dataset.charts;
-      }
+    const old = now.get(name) || [];
+    now.delete(name);
+    if (name === "figures" || name === "points") {
+      last = old.at(-1);
       continue;
     }
-    const after = old.at(-1).nextSibling, parent = old[0].parentNode;
+    const parent = document.querySelector("main"), place = old.length ? old.at(-1).nextSibling : last.nextSibling;
     for (const node of old) if (node !== host) node.remove();
     for (const node of nodes) {
-      if (node.id === "live") parent.insertBefore(host, after);
-      else parent.insertBefore(document.adoptNode(node), after);
+      last = node.id === "live" ? host : document.adoptNode(node);
+      parent.insertBefore(last, place);
     }
   }
+  for (const nodes of now.values()) for (const node of nodes) node.remove();
   return true;
 }
 

@@ -48,6 +48,7 @@ type run struct {
 	recordsRead time.Time
 
 	configStamp, foldersStamp fileStamp
+	bare                      []string // folders that are no points
 	turn                      int
 }
 

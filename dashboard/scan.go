@@ -98,7 +98,7 @@ func (r *run) scanConfig() (*rundir.Dir, error) {
 	r.configStamp = stamp
 	if err != nil {
 		if problem := firstLine(err); problem != r.problem || r.grid != nil {
-			r.note(func() { r.problem, r.grid, r.points = problem, nil, map[string]*point{} })
+			r.note(func() { r.problem, r.grid, r.points, r.foldersStamp = problem, nil, map[string]*point{}, fileStamp{} })
 		}
 		return nil, err
 	}
@@ -156,6 +156,7 @@ func (r *run) scanFolders(dir *rundir.Dir) {
 		known = r.readAtOnce(dir, entries)
 	}
 	there := make(map[string]bool, len(entries))
+	r.bare = nil
 	for _, e := range entries {
 		if name := e.Name(); mayBePoint(e) {
 			there[name] = true
@@ -181,6 +182,15 @@ func mayBePoint(e fs.DirEntry) bool {
 // and at a share of the others.
 func (r *run) scanPoints() {
 	r.turn = (r.turn + 1) % rounds
+	bare := r.bare
+	r.bare = nil
+	for _, name := range bare {
+		if _, err := os.Stat(filepath.Join(r.path, "points", name, "point.yaml")); err != nil {
+			r.bare = append(r.bare, name)
+			continue
+		}
+		r.readPoint(name, nil)
+	}
 	for name, p := range r.points {
 		if p.settled() && !p.stamp.fresh && p.turn != r.turn {
 			continue
@@ -246,7 +256,7 @@ func (r *run) newPoint(name string) (*point, error) {
 }
 
 // readPoint reads a point's files, if they are not read already. A folder without
-// point.yaml is no point yet.
+// point.yaml is no point, until it gets one.
 func (r *run) readPoint(name string, p *point) {
 	var err error
 	if p == nil {
@@ -259,6 +269,10 @@ func (r *run) readPoint(name string, p *point) {
 	}
 	p.turn = len(r.points) % rounds
 	if errors.Is(err, fs.ErrNotExist) {
+		r.bare = append(r.bare, name)
+		if r.points[name] != nil {
+			r.note(func() { delete(r.points, name) })
+		}
 		return
 	}
 	if err != nil {

@@ -186,6 +186,12 @@ class Curves extends Panel {
     for (const [l, j] of m.of) if (Number.isFinite(l.py[j])) this.over.append(svg("circle", {cx: m.px, cy: l.py[j], r: 4, class: "ring"}));
   }
 
+  // same: of one point a value has its x, of several a line has its label and its point.
+  same(m, before) {
+    const [[l, j], [k, i]] = [m.of[0], before.of[0]];
+    return m.i === before.i && l.label === k.label && l.x[j] === k.x[i];
+  }
+
   choose(m) { if (m.i !== undefined) open(m.i); }
 
   summary() {

@@ -93,23 +93,24 @@ function take(raw) {
   changed("data");
 }
 
-// update puts rows in the place of those that raw has of the same points. A column that
-// is of words in one and of numbers in the other waits for the next whole data.
-function update(raw, rows) {
-  const at = new Map(raw.points.map((name, i) => [name, i]));
-  for (const name of rows.points) if (!at.has(name)) at.set(name, raw.points.push(name) - 1);
+// updated is raw with rows in the place of those that it has of the same points. A
+// column that is of words in one and of numbers in the other waits for the next whole
+// data.
+function updated(raw, rows) {
+  const points = [...raw.points], at = new Map(points.map((name, i) => [name, i]));
+  for (const name of rows.points) if (!at.has(name)) at.set(name, points.push(name) - 1);
   const places = rows.points.map(name => at.get(name));
-  const columns = new Map(raw.columns.map(c => [c.name, c]));
+  const columns = raw.columns.map(c => ({...c, ...(c.words ? {words: [...c.words], codes: [...c.codes]} : {values: [...c.values]})}));
+  let behind = 0; // a column that raw has not is where it is in rows
   for (const c of rows.columns) {
-    if (columns.has(c.name)) continue;
-    const made = {name: c.name, label: c.label, ...(c.words ? {words: [], codes: []} : {values: []})};
-    columns.set(c.name, made);
-    raw.columns.push(made);
+    const known = columns.findIndex(d => d.name === c.name);
+    if (known < 0) columns.splice(behind, 0, {name: c.name, label: c.label, ...(c.words ? {words: [], codes: []} : {values: []})});
+    behind = (known < 0 ? behind : known) + 1;
   }
   const fresh = new Map(rows.columns.map(c => [c.name, c]));
-  for (const c of raw.columns) {
+  for (const c of columns) {
     const values = c.words ? c.codes : c.values, none = c.words ? -1 : null;
-    while (values.length < raw.points.length) values.push(none);
+    while (values.length < points.length) values.push(none);
     const from = fresh.get(c.name);
     if (from && !from.words !== !c.words) continue;
     places.forEach((i, k) => {
@@ -123,17 +124,19 @@ function update(raw, rows) {
       }
     });
   }
+  return {...raw, points, columns};
 }
 
 // parts are the data of all points, curves and rows as they were last fetched, and
 // editions which ones.
 let parts = [], editions = [];
-let loading = Promise.resolve();
+let loading = Promise.resolve(), again = 0;
 
 // load takes the page's data, and again if they have changed; one after the other, so
-// that no older ones come last.
+// that no older ones come last. What could not be had is asked for again.
 function load() {
-  loading = loading.then(fetched).catch(() => {}); // the server is away: the next event asks again
+  clearTimeout(again);
+  loading = loading.then(fetched).catch(() => { again = setTimeout(load, 2000); });
   return loading;
 }
 
@@ -143,11 +146,11 @@ async function fetched() {
   if (!source.dataset.from) return take(JSON.parse(source.textContent));
   const answers = await Promise.all([source.dataset.from, source.dataset.curves, source.dataset.rows].map(address => fetch(address)));
   const now = answers.map(a => a.headers.get("ETag"));
-  if (!answers.every(a => a.ok) || now.join() === editions.join()) return;
+  if (!answers.every(a => a.ok)) throw new Error("no data");
+  if (now.join() === editions.join()) return;
   // Ten thousand points take long to parse; rows are all that have changed since.
   parts = await Promise.all(answers.map((a, k) => now[k] === editions[k] ? parts[k] : a.json()));
   editions = now;
   const [raw, curves, rows] = parts;
-  if (rows) update(raw, rows);
-  take({...raw, curves});
+  take({...(rows ? updated(raw, rows) : raw), curves});
 }

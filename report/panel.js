@@ -5,6 +5,7 @@
 //   automatic(...)  whether an axis of these values is logarithmic by itself
 //   prepare()       finds the marks; place() gives them their places on the axes
 //   order           the marks in the order of the arrow keys
+//   same(m, n)      whether n was m before a change
 //   nearest(p)      the mark at a place of the drawing, null for none
 //   inside(into)    draws what is between the axes
 //   describe(m)     {title, lines: [[label, text], …], px, py} for the tooltip
@@ -46,16 +47,18 @@ class Panel {
   }
 
   draw() {
+    const before = this.at < 0 ? null : this.order[this.at];
     this.prepare();
     const {left, right, above, below, width, height} = this.frame;
     this.root.replaceChildren();
     this.root.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.over = svg("g");
-    this.at = -1;
     this.current = null;
     this.x = this.scale("x", left, right);
     this.y = this.scale("y", below, above);
     this.place();
+    // The keyboard stays where it is.
+    if (before) this.at = this.order.findIndex(m => this.same(m, before));
     const clip = `clip-${Math.random().toString(36).slice(2)}`;
     this.root.append(svg("defs", {}, svg("clipPath", {id: clip}, svg("rect", {x: left - 5, y: above - 5, width: right - left + 10, height: below - above + 10}))));
     this.root.append(svg("rect", {class: "ground", x: left, y: above, width: right - left, height: below - above}));
@@ -71,6 +74,9 @@ class Panel {
   }
 
   behind() {}
+
+  // same says that a mark is what another was before the data changed.
+  same(m, before) { return m.i === before.i && m.kind === before.kind; }
 
   ticks(which, n) { return ticksOf(this[which], n, []); }
 

@@ -69,6 +69,8 @@ class Ratios extends Panel {
     return best;
   }
 
+  same(m, before) { return m.kind === before.kind && m.row.statement === before.row.statement && m.row.k === before.row.k; }
+
   // behind are the area of bounds that say little, the names and the orders.
   behind() {
     const {left, right, above, below} = this.frame, from = Math.max(this.x.at(this.spec.vacuous), left), one = this.x.at(1);

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -97,8 +98,10 @@ func (r *Report) facts() []fact {
 	if c.Dataset.PerClass > 0 {
 		data += fmt.Sprintf(", %s of each class (%s)", plural(c.Dataset.PerClass, "sample", "samples"), map[string]string{"seed": "random subset by the seed", "first": "the first in file order"}[c.Dataset.Draw])
 	}
-	preprocessing := fmt.Sprintf("(x·scale − mean)/std with scale %s, mean [%s], std [%s]",
-		orWord(c.Dataset.Preprocess.Scale, "of the data set"), list(c.Dataset.Preprocess.Mean), list(c.Dataset.Preprocess.Std))
+	preprocessing := "x·scale with scale " + orWord(c.Dataset.Preprocess.Scale, "of the data set")
+	if mean, std := c.Dataset.Preprocess.Mean, c.Dataset.Preprocess.Std; len(mean)+len(std) > 0 {
+		preprocessing += fmt.Sprintf(", then less mean [%s] and over std [%s]", cmp.Or(list(mean), "0"), cmp.Or(list(std), "1"))
+	}
 	widths := list(c.Model.Hidden)
 	model := fmt.Sprintf("%s, hidden layers %s, %s, initialisation %s", c.Model.Kind, widths, c.Model.Activation, c.Model.Init)
 	if c.Model.Kind == "layers" {

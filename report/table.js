@@ -5,7 +5,7 @@ const rowHeight = 28, tableHeight = 480;
 
 class PointTable {
   constructor(host) {
-    this.sort = {column: null, down: false};
+    this.sort = {column: undefined, down: false};
     this.query = html("input", {type: "search", placeholder: "e.g. learning_rate>=0.1 batch_size=20 finished", "aria-label": "Filter of the points", spellcheck: "false"});
     this.note = html("p", {class: "count", role: "status"});
     this.clear = html("button", {type: "button"}, "show all points");
@@ -27,21 +27,31 @@ class PointTable {
   }
 
   reset() {
+    const before = this.columns;
     this.columns = [...table.columns.values()];
     const cell = (text, name) => {
       const button = html("button", {type: "button"}, ...text);
       button.addEventListener("click", () => this.sortBy(name));
-      return html("th", {scope: "col", "aria-sort": "none"}, button);
+      return html("th", {scope: "col"}, button);
     };
-    this.head.replaceChildren(cell(["point"], null), ...this.columns.map(c => cell(marked(c.label), c.name)));
+    if (before?.map(c => c.name).join() !== this.columns.map(c => c.name).join()) {
+      this.head.replaceChildren(cell(["point"], null), ...this.columns.map(c => cell(marked(c.label), c.name)));
+      this.showSort();
+    }
     if (this.query.value) this.filter();
     else this.arrange();
   }
 
   sortBy(name) {
     this.sort = {column: name, down: this.sort.column === name && !this.sort.down};
-    [...this.head.children].forEach((th, k) => th.setAttribute("aria-sort", (k ? this.columns[k - 1].name : null) !== name ? "none" : this.sort.down ? "descending" : "ascending"));
+    this.showSort();
     this.arrange();
+  }
+
+  // showSort: null stands for the points in their own order, as they are at first.
+  showSort() {
+    const {column, down} = this.sort;
+    [...this.head.children].forEach((th, k) => th.setAttribute("aria-sort", column === undefined || (k ? this.columns[k - 1].name : null) !== column ? "none" : down ? "descending" : "ascending"));
   }
 
   // filter keeps the points for which every word of the query holds.
@@ -95,7 +105,9 @@ class PointTable {
     if (first > 0) made.push(space(first));
     for (let k = first; k < first + count; k++) made.push(this.row(this.order[k], k));
     if (first + count < this.order.length) made.push(space(this.order.length - first - count));
+    const focused = this.body.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     this.body.replaceChildren(...made);
+    if (focused) [...this.body.querySelectorAll("a")].find(a => a.getAttribute("href") === focused)?.focus({preventScroll: true});
     this.mark();
   }
 
