@@ -111,7 +111,8 @@ class Chart extends Panel {
     return [this.column(this.spec.x)?.label, ys.length > 1 ? ys.map((c, kind) => `${"●▲■"[kind]} ${short(c)}`).join("   ") : ys.map(c => c.label).join()];
   }
 
-  // drawMedians joins the medians over the points that count, a line for each colour.
+  // drawMedians joins the medians over the points that count, a line for each colour;
+  // words have no order to be joined in.
   drawMedians(into, color) {
     const series = new Map(), by = this.column(this.spec.color);
     for (const m of this.shown) {
@@ -122,10 +123,12 @@ class Chart extends Panel {
       if (!at.has(m.x)) at.set(m.x, []);
       at.get(m.x).push(m.y);
     }
+    const words = this.column(this.spec.x).words;
     for (const {color, at} of series.values()) {
       const middle = v => { v.sort((a, b) => a - b); const h = (v.length - 1) / 2; return (v[Math.floor(h)] + v[Math.ceil(h)]) / 2; };
-      const d = [...at.keys()].sort((a, b) => a - b).map(x => `${this.x.at(x).toFixed(1)},${this.y.at(middle(at.get(x))).toFixed(1)}`).join("L");
-      into.append(svg("path", {d: "M" + d, class: "median", stroke: color}));
+      const places = [...at.keys()].sort((a, b) => a - b).map(x => [this.x.at(x), this.y.at(middle(at.get(x))).toFixed(1)]);
+      const d = words ? places.map(([x, y]) => `M${(x - 9).toFixed(1)},${y}h18`).join("") : "M" + places.map(([x, y]) => `${x.toFixed(1)},${y}`).join("L");
+      into.append(svg("path", {d, class: "median", stroke: color}));
     }
   }
 

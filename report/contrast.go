@@ -27,10 +27,12 @@ func (r *Report) contrastFigures() []figure {
 		caption: fmt.Sprintf("The moment g_x of order 2k = %d of the solutions of each method", 2*k),
 		draw:    func(c draw.Canvas) { drawPanels(c, coloring{}, top()) },
 		data:    r.solutionSheet(gX(k), testAccuracy()),
+		charts:  []chart{{X: "method", Y: []string{gX(k).column}, Lines: true}},
 	}
 	if okA {
 		f.caption += ", and their accuracy on the test set"
 		f.height = 330
+		f.charts = append(f.charts, chart{X: "method", Y: []string{testAccuracy().column}, Lines: true})
 		f.draw = func(c draw.Canvas) {
 			upper := top()
 			upper.X.Label.Text = ""

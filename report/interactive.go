@@ -29,7 +29,7 @@ type chart struct {
 	// logarithmic from a factor of 20, as in the figures.
 	LogX bool `json:"logx,omitempty"`
 	LogY bool `json:"logy,omitempty"`
-	// Lines joins the medians over repetitions.
+	// Lines joins the medians over repetitions; where X is of words, each is a line.
 	Lines bool `json:"lines,omitempty"`
 	// Edge is a line with a shaded unstable side: "diagonal", above y = x, or "one",
 	// below y = 1.

@@ -82,9 +82,13 @@ class Panel {
 
   drawAxes() {
     const {left, right, above, below, height, grid, ticks: [nx, ny]} = this.frame;
-    for (const t of this.ticks("x", nx)) {
+    const across = this.ticks("x", nx), room = (right - left) / across.length;
+    for (const t of across) {
       const px = this.x.at(t.at);
-      this.root.append(svg("path", {d: `M${px},${below}v4`, class: "axis"}), svgText(px, below + (grid ? 15 : 16), t.label, {class: "tick", "text-anchor": "middle"}));
+      this.root.append(svg("path", {d: `M${px},${below}v4`, class: "axis"}));
+      // A word that is too long has two lines.
+      const lines = 6.2 * plain(t.label).length > room ? t.label.split(/(?<=-)/) : [t.label];
+      lines.forEach((l, k) => this.root.append(svgText(px, below + (grid ? 15 : 16) + (lines.length > 1 ? 10 * k - 2 : 0), l, {class: lines.length > 1 ? "tick long" : "tick", "text-anchor": "middle"})));
     }
     for (const t of this.ticks("y", ny)) {
       const py = this.y.at(t.at);
