@@ -172,15 +172,6 @@ class Chart extends Panel {
     }
   }
 
-  nearest([px, py]) {
-    let best = null, distance = 14;
-    for (const m of this.shown) {
-      const d = Math.hypot(m.px - px, m.py - py);
-      if (d < distance) [best, distance] = [m, d];
-    }
-    return best;
-  }
-
   // choose opens a point, or keeps those of a cell.
   choose(m) {
     if (!m.of) return open(m.i);

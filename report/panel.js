@@ -6,7 +6,8 @@
 //   prepare()       finds the marks; place() gives them their places on the axes
 //   order           the marks in the order of the arrow keys
 //   same(m, n)      whether n was m before a change
-//   nearest(p)      the mark at a place of the drawing, null for none
+//   shown           the marks that are in view
+//   nearest(p)      the one at a place of the drawing, null for none
 //   inside(into)    draws what is between the axes
 //   describe(m)     {title, lines: [[label, text], …], px, py} for the tooltip
 //   highlight()     shows in this.over what is pointed at
@@ -74,6 +75,15 @@ class Panel {
   }
 
   behind() {}
+
+  nearest([px, py]) {
+    let best = null, distance = 14;
+    for (const m of this.shown) {
+      const d = Math.hypot(m.px - px, m.py - py);
+      if (d < distance) [best, distance] = [m, d];
+    }
+    return best;
+  }
 
   // same says that a mark is what another was before the data changed.
   same(m, before) { return m.i === before.i && m.kind === before.kind; }

@@ -60,15 +60,6 @@ class Ratios extends Panel {
 
   get order() { return this.shown; }
 
-  nearest([px, py]) {
-    let best = null, distance = 14;
-    for (const m of this.shown) {
-      const d = Math.hypot(m.px - px, m.py - py);
-      if (d < distance) [best, distance] = [m, d];
-    }
-    return best;
-  }
-
   same(m, before) { return m.kind === before.kind && m.row.statement === before.row.statement && m.row.k === before.row.k; }
 
   // behind are the area of bounds that say little, the names and the orders.
