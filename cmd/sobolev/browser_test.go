@@ -31,13 +31,16 @@ func TestBrowserShowsARealRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	lines, ended := pipeLines{make(chan string, 4)}, make(chan error, 1)
-	go func() { ended <- serve(ctx, []string{folder}, serveOptions{addr: "127.0.0.1:0"}, lines) }()
-	defer func() {
+	go func() {
+		ended <- serve(ctx, []string{folder}, serveOptions{addr: "127.0.0.1:0"}, lines)
+		close(ended)
+	}()
+	t.Cleanup(func() { // after the pages, which are opened later
 		cancel()
 		<-ended
-	}()
+	})
 	var line string
 	select {
 	case line = <-lines.lines:

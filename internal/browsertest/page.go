@@ -23,25 +23,26 @@ import (
 type Page struct {
 	Context context.Context // for chromedp.Run
 	t       testing.TB
+	close   func()
 	mu      sync.Mutex
 	wrong   []string
 }
 
-// NewPage opens an empty tab and forgets all cookies. When the test ends, the problems that nobody asked
-// for are its errors.
+// NewPage opens an empty tab and forgets all cookies. The end of the test closes it.
 func (b *Browser) NewPage(t testing.TB) *Page {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
 	ctx, stop := context.WithTimeout(ctx, patience)
 	p := &Page{Context: ctx, t: t}
 	chromedp.ListenTarget(ctx, p.listen)
-	t.Cleanup(func() {
+	p.close = sync.OnceFunc(func() {
 		for _, w := range p.Problems() {
 			t.Errorf("the page: %s", w)
 		}
 		stop()
 		cancel()
 	})
+	t.Cleanup(p.close)
 	p.Do(runtime.Enable(), log.Enable(), network.Enable(), network.ClearBrowserCookies(),
 		emulation.SetFocusEmulationEnabled(true)) // else all tabs but one count as hidden
 	return p
@@ -90,6 +91,10 @@ func (p *Page) note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	p.wrong = append(p.wrong, text[:min(len(text), 1000)])
 }
+
+// Close closes the tab; the problems that nobody asked for are errors of the test. A server
+// that began after the tab ends before it, and must not cut off what it is asking for.
+func (p *Page) Close() { p.close() }
 
 // Problems returns what went wrong on the page since the last call.
 func (p *Page) Problems() []string {
