@@ -37,12 +37,15 @@ func (b Ball) String() string {
 	return fmt.Sprintf("%v, δ = %v, coordinates in [%v, %v]", b.Norm, b.Radius, b.Box.Lo, b.Box.Hi)
 }
 
+// mostRadius is far from where squares of distances leave float64.
+const mostRadius = 1e100
+
 func (b Ball) check() error {
 	switch {
 	case b.Norm != L2 && b.Norm != LInf:
 		return fmt.Errorf("ball: unknown norm %d", int(b.Norm))
-	case !(b.Radius >= 0) || math.IsInf(b.Radius, 1):
-		return fmt.Errorf("ball: radius %v; need a finite one of at least 0", b.Radius)
+	case !(b.Radius >= 0 && b.Radius <= mostRadius):
+		return fmt.Errorf("ball: radius %v; need one from 0 to %v", b.Radius, mostRadius)
 	case b.Box != nil && !(b.Box.Lo <= b.Box.Hi):
 		return fmt.Errorf("ball: a box from %v to %v", b.Box.Lo, b.Box.Hi)
 	}

@@ -61,7 +61,9 @@ func Certify[T kernel.Float](net *nn.Network[T], x []T, p Perturbation, k int, r
 // With h_0 = x, z_l = W_l h_{l−1} + b_l, h_l = a(z_l) and δ_l = ∂f_c/∂z_l =
 // a′(z_l) W_{l+1}ᵀ δ_{l+1},
 //
-//	‖∇_W f_c‖_{2k}^{2k} = Σ_l ‖δ_l‖_{2k}^{2k} (‖h_{l−1}‖_{2k}^{2k} + 1).
+//	‖∇_W f_c‖_{2k}^{2k} = Σ_l ‖δ_l‖_{2k}^{2k} (‖h_{l−1}‖_{2k}^{2k} + 1),
+//
+// without the 1 in layers that have no bias.
 //
 // The perturbation V_l, v_l of layer l moves z_l by V_l h_{l−1} + v_l, of which
 // ‖·‖₂ ≤ δ(‖h_{l−1}‖₂² + 1)^{1/2}, and W_lᵀ δ_l by V_lᵀ δ_l, ‖·‖₂ ≤ δ‖δ_l‖₂. For h_l,
@@ -160,7 +162,11 @@ func (e *enclosure) back(c int) {
 func (e *enclosure) gradient(norm func(a *interval) float64, k int) (all, first float64) {
 	var shares []float64
 	for l := e.first; l < len(e.layers); l++ {
-		shares = append(shares, norm(e.deltas[l])*powerNorm([]float64{norm(e.h[l]), 1}, k))
+		h := norm(e.h[l])
+		if e.layers[l].b != nil {
+			h = powerNorm([]float64{h, 1}, k)
+		}
+		shares = append(shares, norm(e.deltas[l])*h)
 	}
 	return powerNorm(shares, k), shares[0]
 }

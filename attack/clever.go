@@ -25,8 +25,9 @@ type CLEVER struct {
 	Fit       ReverseWeibull
 	// Lipschitz is Fit.Location.
 	Lipschitz float64
-	// Margin is h(x_i), Score min(|Margin|/Lipschitz, Radius): with u = e_y − e_j the
-	// estimate of the distance to where class j replaces y.
+	// Margin is h(x_i), Score min(Margin/Lipschitz, Radius): with u = e_y − e_j the
+	// estimate of the distance to where class j replaces y, which is 0 where it has
+	// already. NaN where the fit has no right end.
 	Margin, Score float64
 }
 
@@ -62,9 +63,15 @@ func (a *Attacker[T]) CLEVER(x, u []T, b Ball, batches, size int, rng *rand.Rand
 	}
 	result.Fit = FitReverseWeibull(result.Maxima, 64*epsilon[T]())
 	result.Lipschitz = result.Fit.Location
-	result.Score = math.Min(math.Abs(result.Margin)/result.Lipschitz, b.Radius)
-	if result.Lipschitz == 0 {
+	switch {
+	case result.Margin <= 0:
+		result.Score = 0
+	case math.IsInf(result.Lipschitz, 1):
+		result.Score = math.NaN()
+	case result.Lipschitz == 0:
 		result.Score = b.Radius // h is constant
+	default:
+		result.Score = math.Min(result.Margin/result.Lipschitz, b.Radius)
 	}
 	return result, nil
 }

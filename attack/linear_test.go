@@ -46,7 +46,14 @@ func linearModels[T kernel.Float](t *testing.T, tol float64) {
 		if !clever.Fit.Degenerate || clever.Lipschitz != clever.SampleMax {
 			t.Errorf("a constant gradient's fit: %+v", clever)
 		}
-		near(t, "score", clever.Score, math.Min(b.Radius, math.Abs(clever.Margin)/want), tol)
+		near(t, "score", clever.Score, min(b.Radius, max(0, clever.Margin)/want), tol)
+		other, err := a.CLEVER(x[:d], []T{-1, 1, 0}, b, 20, 30, rng)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if scores := []float64{clever.Score, other.Score}; !(min(scores[0], scores[1]) == 0 && max(scores[0], scores[1]) > 0) || other.Margin != -clever.Margin {
+			t.Errorf("scores %v of the two ways between a pair of classes, one of which is wrong", scores)
+		}
 		for k := 1; k <= 3; k++ {
 			gradient, err := a.LargestGradient(x, k, b, Search{Steps: 2, Restarts: 2}, rng)
 			if err != nil {
