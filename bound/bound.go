@@ -104,14 +104,16 @@ func conclude(statement string, k int, measured, factor float64, printed form, o
 	nan := math.NaN()
 	b := Bound{
 		Statement: statement, K: k, Measured: finiteOr(measured, nan), LogFactor: factor, Printed: nan, Sharp: nan, Free: nan,
-		Status: Applies, Hypotheses: printed.needs,
+		Status: Applies,
 	}
 	printed.name = "printed"
+	others = b.refuted(&printed, others)
 	holds, value, why := printed.evaluate(factor)
 	if why == "" {
 		b.Printed = value
 		b.add(printed, holds, value)
 	}
+	b.Hypotheses = printed.needs
 	for _, f := range others {
 		if holds, value, why := f.evaluate(factor); why == "" && b.add(f, holds, value) {
 			b.Hypotheses = union(printed.needs, f.needs)
@@ -132,10 +134,38 @@ func conclude(statement string, k int, measured, factor float64, printed form, o
 			b.Status = IfAssumed
 		}
 	}
-	if b.Measured > b.Sharp*(1+measuredTolerance) {
-		b.Warnings = append(b.Warnings, fmt.Sprintf("measured %.6g exceeds the bound %.6g (%s): one of its hypotheses is false", b.Measured, b.Sharp, b.SharpForm))
-	}
 	return b
+}
+
+// refuted adds a hypothesis that fails where the measured value exceeds a form: to all
+// forms, or to those that rest on an assumption if only such are exceeded. Then a
+// hypothesis of theirs is false, whatever was thought of it.
+func (b *Bound) refuted(printed *form, others []form) []form {
+	all := append([]form{*printed}, others...)
+	holds, against := make([]Verdict, len(all)), Hypothesis{}
+	worst := Assumed
+	for i, f := range all {
+		verdict, value, why := f.evaluate(b.LogFactor)
+		if why != "" || f.fromGradients {
+			continue
+		}
+		holds[i] = verdict
+		if b.Measured > value*(1+measuredTolerance) && (against.Name == "" || verdict == Yes) {
+			worst = verdict
+			against = Hypothesis{"measured value", No, fmt.Sprintf("%.6g exceeds the bound %.6g (%s): one of its hypotheses is false", b.Measured, value, f.name)}
+		}
+	}
+	if against.Name == "" {
+		return others
+	}
+	b.Warnings = append(b.Warnings, "the measured value "+against.Evidence)
+	for i := range all {
+		if holds[i] == Assumed || holds[i] == worst {
+			all[i].needs = also(all[i].needs, against)
+		}
+	}
+	*printed = all[0]
+	return all[1:]
 }
 
 // measuredTolerance is the relative rounding allowed to a measured value that

@@ -14,6 +14,9 @@ type FirstLayer struct {
 	// Shared is set for a convolution: then gradients of the shared weights can
 	// cancel and say nothing on ∇_x f.
 	Shared bool
+	// Obstacle says in words why the first layer is not a matrix that multiplies the
+	// inputs, as Proposition 2 needs it; "" where it is one.
+	Obstacle string
 	// OperatorNorm is an upper value of ‖W₁ᵀ‖_{2k}, Spectral one of ‖W₁‖₂, which
 	// only the statements on neighbourhoods need; NaN if there is none.
 	OperatorNorm, Spectral float64
@@ -50,6 +53,10 @@ func (l *FirstLayer) norm(k int) Hypothesis {
 
 // dense returns the hypotheses of Proposition 2's delta form.
 func (l *FirstLayer) dense(k int) []Hypothesis {
+	if l.Obstacle != "" {
+		l.check()
+		return []Hypothesis{{"first layer multiplies the inputs", No, l.Obstacle}}
+	}
 	return []Hypothesis{l.sharing(), l.norm(k)}
 }
 

@@ -262,10 +262,28 @@ func TestOverflowIsRefused(t *testing.T) {
 	}
 }
 
-func TestViolationIsReported(t *testing.T) {
-	s, _, _ := example(1)
+// A bound that is exceeded rests on something false: it is no number. What is exceeded
+// only under an assumption leaves the forms without one.
+func TestViolationIsRefused(t *testing.T) {
+	s, l, _ := example(1)
 	b := Theorem2(1, s, 1e9)
-	if b.Status != Applies || len(b.Warnings) != 1 || !strings.Contains(b.Warnings[0], "exceeds") {
+	if b.Status != DoesNotApply || !math.IsNaN(b.Printed) || !math.IsNaN(b.Sharp) || !strings.Contains(b.WhyNot, "exceeds") || len(b.Warnings) != 1 {
+		t.Errorf("%+v", b)
+	}
+	yes, assumed := Condition{Holds: Yes}, Condition{Holds: Assumed, Evidence: "found by search"}
+	ball := Ball{Radius: 0.1, Norm: 2, Norm2: 2, Gradient: 3, FirstGradient: 1, DeltaSup: Constant{5, yes},
+		Smoothness: Smoothness{Constant: Constant{1, assumed}, FirstLayer: Constant{1, assumed}, Approx: 1e6}}
+	least := l.OperatorNorm * (1 + 1) / math.Sqrt(2*2+1) // with the bias
+	ball.Measured = 0.9 * least
+	if b := Proposition3(1, l, ball); b.Status != IfAssumed || b.SharpForm != "first layer" || math.Abs(b.Sharp/least-1) > 1e-12 {
+		t.Errorf("%+v", b)
+	}
+	ball.Measured = 1.1 * least
+	if b := Proposition3(1, l, ball); b.Status != Applies || b.SharpForm != "delta" || !math.IsNaN(b.Printed) || math.Abs(b.Sharp/l.OperatorNorm-5) > 1e-12 || len(b.Warnings) != 2 {
+		t.Errorf("%+v", b)
+	}
+	ball.Measured = 5.1 * l.OperatorNorm
+	if b := Proposition3(1, l, ball); b.Status != DoesNotApply || !math.IsNaN(b.Sharp) {
 		t.Errorf("%+v", b)
 	}
 }

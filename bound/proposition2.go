@@ -71,7 +71,7 @@ func (g *Gradients) check() {
 func (g *Gradients) finite() Hypothesis {
 	for i := range g.Input {
 		if !finite(g.Input[i]) || !finite(g.Delta[i]) || !finite(g.Weights[i]) {
-			return Hypothesis{"finite gradients", Unknown, fmt.Sprintf("that of sample %d, output %d is not finite", i/g.Outputs, i%g.Outputs)}
+			return Hypothesis{"finite gradients", Unknown, fmt.Sprintf("that of sample %d, output %d is not finite, or its powers underflow", i/g.Outputs, i%g.Outputs)}
 		}
 	}
 	return Hypothesis{"finite gradients", Yes, fmt.Sprintf("%d of them", len(g.Input))}

@@ -232,9 +232,20 @@ func TestAuditWithGivenConstants(t *testing.T) {
 	}
 	o.Smoothness = 14
 	near(t, "theorem 4 with twice the constant", find(auditOf(t, o), "theorem 4").Printed, 2*printed, 1e-9)
-	o.Smoothness = 1e-3
-	if w := fmt.Sprint(auditOf(t, o).Warnings); !strings.Contains(w, "C_s = 0.001 is wrong") {
+	o.Smoothness, o.TargetBound, o.TargetLipschitz = 1e-3, 1e-6, 1e-9
+	r = auditOf(t, o)
+	if w := fmt.Sprint(r.Warnings); !strings.Contains(w, "C_s = 0.001 is wrong") {
 		t.Errorf("warnings %s", w)
+	}
+	for statement, refuted := range map[string][]string{
+		"theorem 4": {"C_s = 0.001, given, but "}, "theorem 6": {"C_s = 0.001, given, but ", "M₁ = 1e-06, given, but ", "M₂ = 1e-09, given, but "},
+	} {
+		b := find(r, statement)
+		for _, part := range refuted {
+			if b.Status != "does-not-apply" || !strings.Contains(b.WhyNot, part) {
+				t.Errorf("%s: %s, %q", statement, b.Status, b.WhyNot)
+			}
+		}
 	}
 }
 

@@ -2,8 +2,10 @@ package experiment
 
 import (
 	"cmp"
+	"fmt"
 
 	"sobolev/bound"
+	"sobolev/rundir"
 )
 
 // givenConstants are what the user of an audit knows of the network and of the
@@ -16,28 +18,39 @@ type givenConstants struct {
 // tolerance is the largest relative loss that counts as interpolation.
 func (s *study) tolerance() float64 { return cmp.Or(s.given.tolerance, interpolationTolerance) }
 
-var asGiven = bound.Condition{Holds: bound.Assumed, Evidence: "given"}
+// asGiven is an upper value that was given, which holds no longer where more was found.
+func asGiven(value, found float64) bound.Constant {
+	if found > value {
+		return bound.Constant{Value: value, Condition: bound.Condition{Holds: bound.No, Evidence: fmt.Sprintf("given, but %.6g was found", found)}}
+	}
+	return bound.Constant{Value: value, Condition: bound.Condition{Holds: bound.Assumed, Evidence: "given"}}
+}
 
 // target replaces what was taken from the data.
 func (g givenConstants) target(t bound.Target) bound.Target {
 	if g.bound > 0 {
-		t.Bound = bound.Constant{Value: g.bound, Condition: asGiven}
+		t.Bound = asGiven(g.bound, t.Bound.Value)
 	}
 	if g.lipschitz > 0 {
-		t.Lipschitz = bound.Constant{Value: g.lipschitz, Condition: asGiven}
+		t.Lipschitz = asGiven(g.lipschitz, t.Lipschitz.Value)
 	}
 	return t
 }
 
-// smooth replaces what a search found. A constant for all parameters is one for
-// the weights and bias of the first layer.
-func (g givenConstants) smooth(found []bound.Smoothness) []bound.Smoothness {
+// smooth replaces what a search found, in balls that may be larger than the one of the
+// constant that is given. A constant for all parameters is one for the weights and bias
+// of the first layer.
+func (g givenConstants) smooth(assumed []bound.Smoothness, found []rundir.Smoothness) []bound.Smoothness {
 	if g.smoothness == 0 {
-		return found
+		return assumed
 	}
-	given := make([]bound.Smoothness, len(found))
+	given := make([]bound.Smoothness, len(assumed))
 	for j := range given {
-		given[j] = bound.Smoothness{Constant: bound.Constant{Value: g.smoothness, Condition: asGiven}, Approx: g.approximation, Bias: true}
+		most := 0.0
+		if len(found) > 0 && float64(found[j].Radius) <= g.approximation {
+			most = float64(found[j].Found)
+		}
+		given[j] = bound.Smoothness{Constant: asGiven(g.smoothness, most), Approx: g.approximation, Bias: true}
 	}
 	return given
 }

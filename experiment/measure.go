@@ -56,8 +56,11 @@ var notKnown = rundir.Number(math.NaN())
 func modelInfo[T kernel.Float](net *nn.Network[T]) rundir.ModelInfo {
 	w1 := net.FirstWeight().Shape // [out, in] or [out, in, kh, kw]
 	first := rundir.FirstLayer{Kind: "linear", Rows: w1[0], Cols: product(w1[1:])}
-	if len(w1) == 4 {
+	switch len(w1) {
+	case 4:
 		first.Kind, first.Shared = "conv", true
+	case 1:
+		first.Kind = "batchnorm"
 	}
 	info := rundir.ModelInfo{Parameters: net.TrainableCount(), Inputs: net.Inputs(), Outputs: net.Outputs(), FirstLayer: first}
 	if info.Frozen = net.ParameterCount() - info.Parameters; info.Frozen > 0 {

@@ -97,10 +97,12 @@ func (s *study) boundsAroundTheData(ctx context.Context, layers []bound.FirstLay
 	if err != nil {
 		return err
 	}
-	if a.certifier, _ = attack.NewCertifier(a.net); a.certifier != nil { // else no proof for this network
+	if a.certifier, err = attack.NewCertifier(a.net); err != nil {
+		a.warn("smoothness: certified is left out: " + err.Error())
+	} else {
 		a.memory -= 8 * int64(a.net.ParameterCount()) // it holds the weights
 	}
-	smooth, err := a.smoothness(ctx)
+	smooth, err := a.smoothness(ctx, found)
 	if err != nil {
 		return err
 	}
@@ -202,43 +204,89 @@ func largestOf(v []float64) float64 {
 	return largest
 }
 
+// reach is the radius of the ball of parameters that Definition 1 has to hold in so
+// that a ball of radius δ around every sample is reached, see bound.Smoothness; why says
+// what keeps it from being one. A sample that is zero needs no more than the bias gives.
+func (a *around) reach(layer bound.FirstLayer) (reach float64, why string) {
+	if layer.Obstacle != "" || layer.Shared {
+		return 0, "Proposition 2 needs a first layer that multiplies the inputs and shares no weights"
+	}
+	least, zero := math.Inf(1), -1
+	for i, norm := range a.norms.inputs[0] {
+		if norm > 0 {
+			least = min(least, norm)
+		} else {
+			zero = i
+		}
+	}
+	if zero >= 0 && layer.Bias {
+		least = min(least, 1)
+	}
+	// A little more than the radius asks for: it is compared with the limit.
+	reach = (1 + 1e-9) * a.radius * layer.Spectral / least
+	if !(reach > 0) || math.IsInf(reach, 0) {
+		return 0, fmt.Sprintf("with ‖W₁‖₂ = %.3g and the smallest ‖x‖₂ = %.3g there is no ball of parameters to search", layer.Spectral, least)
+	}
+	return reach, ""
+}
+
+// implied is what a gradient found in the ball of inputs says of Definition 1's
+// constant, by (41) read backwards: C_s ≥ ‖∇_x f(x)‖ ‖x_*‖/(N_k (‖∇_W f(x_*)‖ + 1)), and
+// the same of the first layer's gradients. With a bias x_* has one more coordinate.
+func (a *around) implied(j int, ball steepBall) (constant, first float64) {
+	k, layer := a.MeasuredOrders[j], a.layers[j]
+	at, norm := ball.sample*a.net.Outputs()+ball.output, a.norms.inputs[a.MeasuredOrders[j]-1][ball.sample]
+	if layer.Bias {
+		norm = seminorm.Norm([]float64{norm, 1}, k)
+	}
+	least := ball.gradient * norm / layer.OperatorNorm
+	return least / (a.norms.parameters[k-1][at] + 1), least / (a.norms.first(at, k, layer.Bias) + 1)
+}
+
 // smoothness searches for Definition 1's constant in the balls of parameters that
 // the radius needs, for every measured order.
-func (a *around) smoothness(ctx context.Context) ([]bound.Smoothness, error) {
+func (a *around) smoothness(ctx context.Context, steep []steepBall) ([]bound.Smoothness, error) {
+	all := make([]bound.Smoothness, len(a.MeasuredOrders))
+	reach, why := a.reach(a.layers[0])
+	if why != "" {
+		a.warn("smoothness is left out: " + why)
+		return a.given.smooth(all, nil), nil
+	}
 	indices, x := spread(a.data, smoothnessSamples)
-	var all []bound.Smoothness
+	kind, lipschitz := attack.RankOne, 0.0
+	if a.layers[0].Bias {
+		kind = attack.RankOneBias
+	}
 	for j, k := range a.MeasuredOrders {
-		layer := a.layers[j]
-		// A little more than the radius asks for: it is compared with the limit.
-		reach := (1 + 1e-9) * a.radius * layer.Spectral / layer.MinNorm2
-		if layer.Shared || !(reach > 0) || math.IsInf(reach, 0) {
-			all = append(all, bound.Smoothness{})
-			continue
-		}
-		kind := attack.RankOne
-		if layer.Bias {
-			kind = attack.RankOneBias
-		}
 		found, err := attack.SearchSmoothness(a.net, x, kind, k, reach, smoothnessSearch, a.rng, a.memory)
 		if err != nil {
 			return nil, err
 		}
+		constant, first := found.Constant.Value, found.FirstLayer.Value
+		if all, own := a.implied(j, steep[j]); all > constant || own > first { // false for NaN
+			constant, first = max(constant, all), max(first, own)
+		}
 		assumed := bound.Condition{Holds: bound.Assumed, Evidence: fmt.Sprintf("the largest found by search around %d samples", len(indices))}
-		all = append(all, bound.Smoothness{Approx: reach, Bias: layer.Bias,
-			Constant: bound.Constant{Value: found.Constant.Value, Condition: assumed}, FirstLayer: bound.Constant{Value: found.FirstLayer.Value, Condition: assumed}})
-		out := rundir.Smoothness{K: k, Radius: rundir.Number(reach), Found: rundir.Number(found.Constant.Value), Certified: notKnown,
-			Lipschitz: rundir.Number(found.Lipschitz.Value), Samples: len(indices)}
+		all[j] = bound.Smoothness{Approx: reach, Bias: a.layers[j].Bias,
+			Constant: bound.Constant{Value: constant, Condition: assumed}, FirstLayer: bound.Constant{Value: first, Condition: assumed}}
+		out := rundir.Smoothness{K: k, Radius: rundir.Number(reach), Found: rundir.Number(constant), Certified: notKnown, Samples: len(indices)}
 		if a.certifier != nil {
-			if c, err := a.certifier.Certify(x, kind, k, reach); err == nil {
+			if c, err := a.certifier.Certify(x, kind, k, reach); err != nil {
+				a.warn(fmt.Sprintf("smoothness, k = %d: certified is left out: %v", k, err))
+			} else {
 				out.Certified = rundir.Number(c.Constant.Value)
 			}
 		}
+		lipschitz = max(lipschitz, found.Lipschitz.Value)
 		a.Smoothness = append(a.Smoothness, out)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 	}
-	return a.given.smooth(all), nil
+	for j := range a.Smoothness {
+		a.Smoothness[j].Lipschitz = rundir.Number(lipschitz) // of ‖·‖₂, whatever the order of the search
+	}
+	return a.given.smooth(all, a.Smoothness), nil
 }
 
 // excess returns max_c (‖∇_W f_c(x_i)‖_{2k} + 1)/‖x_i‖_{2k} of every sample.
@@ -285,7 +333,8 @@ func (a *around) boundsInOneBall(j int, smooth []bound.Smoothness, found steepBa
 	k, i, o := a.MeasuredOrders[j], found.sample, found.output
 	ball := bound.Ball{
 		Sample: i, Radius: a.radius, Norm: a.norms.inputs[k-1][i], Norm2: a.norms.inputs[0][i],
-		Gradient: a.norms.parameters[k-1][i*a.net.Outputs()+o], FirstGradient: math.NaN(), Smoothness: smooth[j], Measured: found.gradient,
+		Gradient: a.norms.parameters[k-1][i*a.net.Outputs()+o], FirstGradient: a.norms.first(i*a.net.Outputs()+o, k, a.layers[j].Bias),
+		Smoothness: smooth[j], Measured: found.gradient,
 	}
 	layer := a.layers[j]
 	if a.certifier != nil && ball.Norm2 > 0 {

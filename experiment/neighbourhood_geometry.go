@@ -1,6 +1,8 @@
 package experiment
 
 import (
+	"fmt"
+
 	"sobolev/geometry"
 	"sobolev/rundir"
 )
@@ -31,6 +33,7 @@ func (a *around) measureGeometry() error {
 	}
 	a.dimension(points)
 	if a.test.N == 0 {
+		a.warn("geometry: uncovered is the share of test samples far from the data, and there are no test samples")
 		return nil
 	}
 	a.rate(points)
@@ -50,6 +53,7 @@ func (a *around) measureGeometry() error {
 // dimension measures the intrinsic dimension, if the samples have one.
 func (a *around) dimension(points geometry.Points[float64]) {
 	if points.N < 3 {
+		a.warn(fmt.Sprintf("geometry: no dimension: it needs two neighbours of a sample, and there are %d samples", points.N))
 		return
 	}
 	neighbors, err := geometry.NearestOthers(points, 2, a.memory)

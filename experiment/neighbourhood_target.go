@@ -12,26 +12,23 @@ import (
 // target returns what Theorem 6 assumes, from the data, and the largest test error
 // of an output.
 func (a *around) target() (bound.Target, float64, error) {
-	outputs, largest := a.net.Outputs(), 0.0
-	for _, data := range []nn.Data[float64]{a.data, a.test} {
-		for _, y := range data.Y {
-			largest = math.Max(largest, math.Abs(y))
+	outputs, largest, testError := a.net.Outputs(), 0.0, math.NaN()
+	for set, data := range []nn.Data[float64]{a.data, a.test} {
+		if data.N == 0 {
+			continue
 		}
-	}
-	testError := math.NaN()
-	if a.test.N > 0 {
-		diff, err := a.net.NewDifferential(a.test, nn.HalfMSE, a.memory)
+		diff, err := a.net.NewDifferential(data, nn.HalfMSE, a.memory)
 		if err != nil {
 			return bound.Target{}, 0, err
 		}
-		r := make([]float64, a.test.N*outputs)
+		r := make([]float64, data.N*outputs)
 		diff.Residuals(r)
 		sums := make([]float64, outputs)
 		for i, v := range r {
-			sums[i%outputs] += v * v / float64(a.test.N)
-			largest = math.Max(largest, math.Abs(v+a.test.Y[i]))
+			sums[i%outputs] += v * v / float64(data.N)
+			largest = max(largest, math.Abs(data.Y[i]), math.Abs(v+data.Y[i]))
 		}
-		if a.point.Loss().Squared() { // else outputs are logits, no estimates of y
+		if set == 1 && a.point.Loss().Squared() { // else outputs are logits, no estimates of y
 			testError = largestOf(sums)
 		}
 	}

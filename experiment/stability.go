@@ -147,10 +147,7 @@ func (s *study) measure(ctx context.Context) error {
 	if !s.options.Bounds {
 		return nil
 	}
-	layers, err := s.firstLayers(g)
-	if err != nil {
-		return err
-	}
+	layers := s.firstLayers(g)
 	s.boundsAtTheData(layers, g)
 	if s.options.Radius == 0 || ctx.Err() != nil {
 		return ctx.Err()
@@ -323,7 +320,9 @@ func (s *study) bracketed(ctx context.Context, gradients *curvature.Gradients, s
 	}
 	s.warnOfEigenvalue("non_uniformity", sigma)
 	s.setCurvature(bounds.Sharpness, math.Sqrt(math.Max(0, sigma.Pairs[0].Value)))
-	ev = stability.Evidence{LambdaMax: bounds.Sharpness, MeanSquare: bounds.Bracket, Upper: map[int]float64{}}
+	// The rank is not known: with enough gradients it may be w.
+	ev = stability.Evidence{LambdaMax: bounds.Sharpness, MeanSquare: bounds.Bracket, Upper: map[int]float64{},
+		WholeSpace: products.W <= products.N*products.C}
 	n, largest := float64(products.N), bounds.Sharpness+bounds.SharpnessResidual
 	beta := samples.MaxNorm
 	if s.sampling != stability.WithReplacement {
@@ -334,8 +333,8 @@ func (s *study) bracketed(ctx context.Context, gradients *curvature.Gradients, s
 	s.setFrontier(products.Frontier, bounds.Frontier)
 	s.Stability.SpectralRadius2, s.Stability.SpectralRadius2Full = notKnown, notKnown
 	s.Stability.WuMaE.EtaProposition1 = rundir.BoundedValue{Value: rundir.Number(bounds.Proposition1), Bound: true}
-	s.warn(fmt.Sprintf("n·c = %d is above measure.exact_limit or too large for the memory: thresholds are brackets, eta_proposition_1 is a bound from below of it, and spectral_radius_2 and lyapunov are left out",
-		products.N*products.C))
+	s.warn(fmt.Sprintf("n·c = %d is above %d (measure.exact_limit) or too large for the memory: thresholds are brackets, eta_proposition_1 is a bound from below of it, and spectral_radius_2 and lyapunov are left out",
+		products.N*products.C, s.options.ExactLimit))
 	return ev, ctx.Err()
 }
 

@@ -47,8 +47,9 @@ func (n *Network[T]) EachFeatures(data Data[T], visit func(i int, x []T)) {
 // FirstHasBias says whether the first layer that trains has a bias.
 func (n *Network[T]) FirstHasBias() bool { return n.training()[0].biases() > 0 }
 
-// FirstConvolution returns the shape of x, [channels, height, width], and the first
-// layer that trains; nil where that is no convolution.
+// FirstConvolution returns the shape of the input of the first layer that trains,
+// [channels, height, width], and that layer; nil where it is no convolution, or one in
+// the body of a residual block.
 func (n *Network[T]) FirstConvolution() (input []int, conv Layer) {
 	arch := n.Architecture
 	for i := arch.Frozen; i < len(arch.Layers); i++ {
@@ -56,11 +57,33 @@ func (n *Network[T]) FirstConvolution() (input []int, conv Layer) {
 			if l.Kind != ConvLayer {
 				return nil, Layer{}
 			}
-			s := n.stages[n.inputStage].in().shape
+			s := n.firstStage().in().shape
 			return []int{s.c, s.h, s.w}, l
 		}
 	}
 	return nil, Layer{}
+}
+
+// firstStage is that of the first layer that trains.
+func (n *Network[T]) firstStage() stage[T] { return n.stages[n.stageOf[n.frozen]] }
+
+// BeforeFirst says in words what keeps the first layer that trains from being a matrix
+// that multiplies x, see Features; "" where it is one. ∇_x f = W₁ᵀ ∇_z f, z = W₁x + b,
+// and all that follows from it, need that.
+func (n *Network[T]) BeforeFirst() string {
+	for _, s := range n.stages[n.inputStage:n.stageOf[n.frozen]] {
+		switch s.(type) {
+		case *flatten[T]:
+		case *fork[T]:
+			return "it is in a residual block, which hands on its input, too"
+		default:
+			return "the inputs are pooled before it"
+		}
+	}
+	if _, ok := n.firstStage().(*batchNorm[T]); ok {
+		return "it is a batch normalisation"
+	}
+	return ""
 }
 
 // Head returns the layers that train as a network of its own, and data with the
