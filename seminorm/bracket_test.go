@@ -203,3 +203,34 @@ func BenchmarkOperatorNormsOfConvolution(b *testing.B) {
 		OperatorNorms(Transpose(conv), []int{2}, Search{SpectralUpper: conv.SpectralUpper()}, newRandom(2))
 	}
 }
+
+// huge says of a matrix that it is one, and counts products.
+type huge struct {
+	Operator
+	products *int
+}
+
+func (a huge) Multiplications() int { return 1e8 }
+func (a huge) Mul(y, x []float64) {
+	*a.products++
+	a.Operator.Mul(y, x)
+}
+func (a huge) MulTrans(x, y []float64) {
+	*a.products++
+	a.Operator.MulTrans(x, y)
+}
+func (a huge) AbsPow(p float64) Operator { return huge{a.Operator.AbsPow(p), a.products} }
+
+// A large matrix takes a limited number of products, and its bracket still holds.
+func TestLargeMatricesAreLimited(t *testing.T) {
+	a, products := NewDense(30, 40, normals(newRandom(1), 30*40)), 0
+	limited := operatorNorms(huge{a, &products}, []int{1, 2, 3}, Search{}, 1, newRandom(2))
+	for i, full := range OperatorNorms(a, []int{1, 2, 3}, Search{}, newRandom(2)) {
+		if b := limited[i]; !(b.Lower > 0 && b.Lower <= full.Lower && b.Upper >= full.Lower) { // without a Gram matrix the upper end is coarse
+			t.Errorf("k=%d: [%v, %v] with few products, [%v, %v] with many", full.K, b.Lower, b.Upper, full.Lower, full.Upper)
+		}
+	}
+	if products > 4*2*2*affordable(huge{a, &products})+20 {
+		t.Errorf("%d products", products)
+	}
+}

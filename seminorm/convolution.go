@@ -39,6 +39,12 @@ func (a *Convolution) Dims() (rows, cols int) {
 	return a.Out * h * w, a.In * a.Height * a.Width
 }
 
+// Multiplications is that of all weights at all positions.
+func (a *Convolution) Multiplications() int {
+	h, w := a.image()
+	return len(a.Kernel) * h * w
+}
+
 // Mul sets y to A x, the convolution.
 func (a *Convolution) Mul(y, x []float64) {
 	clear(y)

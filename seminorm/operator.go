@@ -9,6 +9,8 @@ import (
 // Operator is a real matrix A, rows×cols, known by its products.
 type Operator interface {
 	Dims() (rows, cols int)
+	// Multiplications is how many a product takes, about.
+	Multiplications() int
 	// Mul sets y to A x.
 	Mul(y, x []float64)
 	// MulTrans sets x to Aᵀ y.
@@ -33,6 +35,9 @@ func NewDense(rows, cols int, data []float64) *Dense {
 
 // Dims returns the number of rows and columns.
 func (a *Dense) Dims() (rows, cols int) { return a.rows, a.cols }
+
+// Multiplications is the number of elements.
+func (a *Dense) Multiplications() int { return len(a.data) }
 
 // Mul sets y to A x.
 func (a *Dense) Mul(y, x []float64) {
@@ -78,6 +83,7 @@ func (t transposed) Dims() (rows, cols int) {
 	cols, rows = t.of.Dims()
 	return rows, cols
 }
+func (t transposed) Multiplications() int      { return t.of.Multiplications() }
 func (t transposed) Mul(y, x []float64)        { t.of.MulTrans(y, x) }
 func (t transposed) MulTrans(x, y []float64)   { t.of.Mul(x, y) }
 func (t transposed) AbsPow(p float64) Operator { return transposed{t.of.AbsPow(p)} }

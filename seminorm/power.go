@@ -5,6 +5,16 @@ import (
 	"slices"
 )
 
+// mostMultiplications is about what the two iterations of one order may take each: some
+// seconds. Of a matrix of more than a million elements they see fewer starts and steps,
+// and the bracket is wider.
+const mostMultiplications = 4e9
+
+// affordable is the number of steps, of two products each, that mostMultiplications buys.
+func affordable(a Operator) int {
+	return max(1, int(mostMultiplications/(2*float64(a.Multiplications()))))
+}
+
 // The power method runs every start for a few steps and finishes the best few.
 const (
 	screeningSteps = 8
@@ -26,6 +36,8 @@ type trial struct {
 func powerMethod(a Operator, p float64, starts [][]float64) float64 {
 	rows, cols := a.Dims()
 	y, z := make([]float64, rows), make([]float64, cols)
+	half := affordable(a) / 2 // one for the screening, one for the finalists
+	starts = starts[:min(len(starts), max(1, half/screeningSteps))]
 	trials := make([]trial, len(starts))
 	for s, x := range starts {
 		trials[s] = trial{x: x}
@@ -42,7 +54,7 @@ func powerMethod(a Operator, p float64, starts [][]float64) float64 {
 	})
 	best := 0.0
 	for _, t := range trials[:min(finalists, len(trials))] {
-		t.run(a, p, y, z, finalSteps)
+		t.run(a, p, y, z, min(finalSteps, half/finalists))
 		best = max(best, t.ratio)
 	}
 	return best
@@ -118,7 +130,7 @@ func absoluteNorm(a Operator, p float64) (upper float64, x []float64) {
 	y, next := make([]float64, rows), make([]float64, cols)
 	x = ones(cols)
 	best := math.Inf(1)
-	for range absoluteSteps {
+	for range min(absoluteSteps, affordable(a)) {
 		a.Mul(y, x)
 		scale := largestAbs(y)
 		if scale == 0 {
