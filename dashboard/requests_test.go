@@ -79,8 +79,6 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// A hostile request is refused with a plain 4xx, and none reaches a file that is
-// not offered.
 // A browser without JavaScript gets the figures as pictures.
 func TestFiguresArePictures(t *testing.T) {
 	folder := t.TempDir()
@@ -109,6 +107,8 @@ func TestFiguresArePictures(t *testing.T) {
 	}
 }
 
+// A hostile request is refused with a plain 4xx, and none reaches a file that is
+// not offered.
 func TestHostileRequests(t *testing.T) {
 	const secret = "top-secret-text"
 	folder := t.TempDir()
@@ -182,6 +182,7 @@ func TestHostileRequests(t *testing.T) {
 		{"put", "PUT " + files + "experiment.yaml", host + "Content-Length: 0\r\n", 405},
 		{"delete", "DELETE " + files + "experiment.yaml", host, 405},
 		{"options", "OPTIONS /", host, 405},
+		{"options of the server", "OPTIONS *", host, 405},
 		{"connect", "CONNECT evil.example:443", host, 405},
 		{"trace", "TRACE /", host, 405},
 		{"a method of its own", "STEAL /", host, 405},

@@ -100,7 +100,8 @@ const (
 
 // Serve answers at the listener until ctx is done, which ends all streams at once.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	server := &http.Server{Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: mostHeader,
+	// The guard answers everything: by default "OPTIONS *" would not come to it.
+	server := &http.Server{Handler: s, DisableGeneralOptionsHandler: true, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: mostHeader,
 		BaseContext: func(net.Listener) context.Context { return ctx }, ErrorLog: log.New(io.Discard, "", 0)} // a browser that goes away is no news
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
