@@ -224,7 +224,7 @@ func TestToken(t *testing.T) {
 	for _, path := range []string{"/", home, home + "events", home + "data.json", home + "files/experiment.yaml", address("live.js"), "/nothing", "/favicon.ico"} {
 		for what, header := range map[string][]string{
 			"none": nil, "wrong cookie": {"Cookie", "sobolev-" + port + "=wrong"}, "cookie of another port": {"Cookie", "sobolev-1=correct-horse"},
-			"wrong header": {"Authorization", "Bearer wrong"}, "part": {"Authorization", "Bearer correct-hors"}, "empty": {"Authorization", "Bearer "},
+			"wrong header": {"Authorization", "Bearer wrong"}, "part": {"Authorization", "Bearer correct-hors"}, "another scheme": {"Authorization", "Basic correct-horse"}, "empty": {"Authorization", "Bearer "},
 		} {
 			if status, _, body := get(t, h.URL+path, header...); status != http.StatusForbidden || strings.Contains(body, "grid") || strings.Contains(body, "correct") {
 				t.Errorf("%s with %s: %d %.200s", path, what, status, body)
@@ -242,7 +242,7 @@ func TestToken(t *testing.T) {
 	}
 	wantParts(t, cookie, "sobolev-"+port+"=", "HttpOnly", "SameSite=Strict", "Path=/")
 	value, _, _ := strings.Cut(cookie, ";")
-	for _, h2 := range [][]string{{"Cookie", value}, {"Authorization", "Bearer correct-horse"}} {
+	for _, h2 := range [][]string{{"Cookie", value}, {"Authorization", "Bearer correct-horse"}, {"Authorization", "bearer correct-horse"}} {
 		if status, _, body := get(t, h.URL+"/", h2...); status != http.StatusOK || !strings.Contains(body, "grid") {
 			t.Errorf("with %v: %d %.200s", h2, status, body)
 		}
