@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -78,11 +79,16 @@ func (r *run) openFile(name string) (*os.File, error) {
 		return nil, err
 	}
 	defer root.Close()
-	// Before opening: to open a pipe would wait for its writer.
-	if info, err := root.Stat(name); err != nil || !info.Mode().IsRegular() {
+	// To open a pipe would wait for its writer otherwise.
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
 		return nil, errors.Join(fs.ErrNotExist, err)
 	}
-	return root.Open(name)
+	return f, nil
 }
 
 // longestDownload is how long a file may take to its reader.
