@@ -377,6 +377,10 @@ func TestLinksOut(t *testing.T) {
 				return // no points, no problem
 			}
 			eventually(t, "a reason", func() bool { _, _, body := get(t, h.URL+home); return strings.Contains(body, "cannot be made") })
+			if link == "experiment.yaml" {
+				_, _, body := get(t, h.URL+"/")
+				wantParts(t, body, path+" is a link that leads out of the run directory", "put there what it leads to")
+			}
 		})
 	}
 }

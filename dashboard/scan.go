@@ -121,14 +121,28 @@ func (r *run) stampInside(name string) (fileStamp, error) {
 		return fileStamp{}, err
 	}
 	defer root.Close()
-	info, err := root.Stat(name)
+	info, err := statInside(root, name)
 	if err != nil {
 		return fileStamp{}, err
 	}
 	if !info.Mode().IsRegular() {
-		return fileStamp{}, fmt.Errorf("%s is not a regular file", name)
+		return fileStamp{}, fmt.Errorf("%s is not a regular file: put one there", filepath.Join(r.path, name))
 	}
 	return stampOf(info), nil
+}
+
+// statInside looks at what stands at name in a run directory. The error, of a link
+// that leaves it or of anything else, is for readers.
+func statInside(root *os.Root, name string) (fs.FileInfo, error) {
+	info, err := root.Stat(name)
+	if err == nil {
+		return info, nil
+	}
+	path := filepath.Join(root.Name(), name)
+	if link, lerr := root.Lstat(name); lerr == nil && link.Mode().Type() == fs.ModeSymlink {
+		return nil, fmt.Errorf("%s is a link that leads out of the run directory, or nowhere, and is not followed: put there what it leads to", path)
+	}
+	return nil, fmt.Errorf("cannot read %s: %w", path, errors.Unwrap(err)) // without the name of the system call
 }
 
 // scanFolders finds points that are new or gone.
