@@ -253,7 +253,7 @@ func makePoint(dir *rundir.Dir, record rundir.Record, l report.Links) (page []by
 func (r *run) record(name string) (rundir.Record, *rundir.Dir, error) {
 	r.mu.Lock()
 	p, started := r.points[name]
-	planned := r.grid[name]
+	planned, unread := r.grid[name], r.unread
 	dir := &rundir.Dir{Path: r.path, Config: r.cfg}
 	r.mu.Unlock()
 	switch {
@@ -262,6 +262,8 @@ func (r *run) record(name string) (rundir.Record, *rundir.Dir, error) {
 	case started:
 		record, err := readRecord(filepath.Join(r.path, "points", name))
 		return record, dir, err
+	case planned && unread != "":
+		return rundir.Record{}, dir, errors.New(unread)
 	case planned:
 		for _, p := range dir.Config.Points() {
 			if p.Name() == name {
@@ -313,7 +315,7 @@ func (r *run) pointProgress(name string) pointState {
 	edition := r.edition(name)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	state := pointState{Standing: string(rundir.Pending), Iterations: r.cfg.SGD.Iterations, Edition: edition}
+	state := pointState{Standing: string(rundir.Pending), Iterations: r.cfg.SGD.Iterations, Edition: edition, Error: r.unread}
 	if p := r.points[name]; p != nil {
 		state.Standing, state.Steps, state.Seconds = p.standing(r.inUse), p.Status.Steps, p.Status.Seconds
 		state.Attempts, state.Host, state.Error = p.Status.Attempts, p.Status.Host, p.Status.Error
@@ -329,7 +331,10 @@ func (r *run) edition(name string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.points[name]
-	if p == nil {
+	switch {
+	case r.unread != "":
+		return "unread"
+	case p == nil:
 		return "none"
 	}
 	return fmt.Sprintf("%x", digest(fmt.Sprint(p.outcome, p.problem, p.Status.State, p.Status.Error, p.result))[:8])

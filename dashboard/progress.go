@@ -135,7 +135,7 @@ func (r *run) progress() state {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := state{Name: r.name(), Path: r.label, InUse: r.inUse, Counts: map[string]int{}, Iterations: r.cfg.SGD.Iterations,
-		Running: []doing{}, Failed: []failure{}, Latest: []outcome{}, Problem: r.problem}
+		Running: []doing{}, Failed: []failure{}, Latest: []outcome{}, Problem: cmp.Or(r.problem, r.unread)}
 	s.Points = r.total()
 	s.Counts["pending"] = s.Points - len(r.points)
 	for _, p := range r.points {

@@ -363,21 +363,23 @@ func TestLinksOut(t *testing.T) {
 			if err := os.Symlink(away, path); err != nil {
 				t.Fatal(err)
 			}
+			const foreign = "name-of-elsewhere"
+			if link == "points" {
+				writeText(t, filepath.Join(away, foreign, "notes.txt"), secret)
+			}
 			s, h := start(t, Options{}, folder)
-			home := only(t, s).home()
-			for _, path := range []string{"", "data.json", "point/" + url.PathEscape(name), "files/experiment.yaml", "files/points/" + url.PathEscape(name) + "/result.json",
+			r := only(t, s)
+			home := r.home()
+			for _, path := range []string{"", "data.json", "point/" + foreign, "point/" + url.PathEscape(name), "files/experiment.yaml", "files/points/" + url.PathEscape(name) + "/result.json",
 				"files/points/" + url.PathEscape(name) + "/history.parquet", "files/points/" + url.PathEscape(name) + "/status.json", "files/points/" + url.PathEscape(name) + "/point.yaml"} {
 				status, _, body := get(t, h.URL+home+path)
-				outside := strings.HasPrefix(link, "points/") && strings.HasPrefix(path, "files/points/") || link == path
-				if strings.Contains(body, "secret") || outside && status == http.StatusOK {
+				outside := strings.HasPrefix(link, "points") && strings.HasPrefix(path, "files/points/") || link == path || strings.Contains(path, foreign)
+				if strings.Contains(body, "secret") || strings.Contains(body, foreign) || outside && status == http.StatusOK {
 					t.Errorf("%s: %d %.300s", path, status, body)
 				}
 			}
-			if link == "points" {
-				return // no points, no problem
-			}
 			eventually(t, "a reason", func() bool { _, _, body := get(t, h.URL+home); return strings.Contains(body, "cannot be made") })
-			if link == "experiment.yaml" {
+			if link == "experiment.yaml" || link == "points" {
 				_, _, body := get(t, h.URL+"/")
 				wantParts(t, body, path+" is a link that leads out of the run directory", "put there what it leads to")
 			}

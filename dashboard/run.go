@@ -32,6 +32,7 @@ type run struct {
 	known   bool // scanned once
 	cfg     rundir.Config
 	problem string // with the run as a whole
+	unread  string // why the folder of the points, and so nothing of them, is read
 	inUse   bool
 	grid    map[string]bool // names of the grid's points
 	points  map[string]*point
@@ -127,7 +128,7 @@ func (r *run) outside() string {
 			return p.problem
 		}
 	}
-	return ""
+	return r.unread
 }
 
 // settled says that a point has ended and nothing but a new measurement changes it.

@@ -147,20 +147,28 @@ func statInside(root *os.Root, name string) (fs.FileInfo, error) {
 
 // scanFolders finds points that are new or gone.
 func (r *run) scanFolders(dir *rundir.Dir) {
-	folder := filepath.Join(r.path, "points")
-	info, err := os.Stat(folder)
+	root, err := os.OpenRoot(r.path)
 	if err != nil {
-		if len(r.points) > 0 {
-			r.takeRecords()
-			r.note(func() { r.points, r.foldersStamp = map[string]*point{}, fileStamp{} })
-		}
+		return // the next scan tries again
+	}
+	defer root.Close()
+	info, err := statInside(root, "points")
+	unread := ""
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		unread = err.Error()
+	}
+	if unread != r.unread || err != nil && len(r.points) > 0 {
+		r.takeRecords()
+		r.note(func() { r.points, r.foldersStamp, r.unread = map[string]*point{}, fileStamp{}, unread })
+	}
+	if err != nil {
 		return
 	}
 	stamp := stampOf(info)
 	if !stamp.differs(r.foldersStamp) {
 		return
 	}
-	entries, err := os.ReadDir(folder)
+	entries, err := fs.ReadDir(root.FS(), "points")
 	if err != nil {
 		return // the next scan tries again
 	}

@@ -2,7 +2,9 @@ package dashboard
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -166,6 +168,55 @@ func TestRecordsOfTheFirstLook(t *testing.T) {
 	}
 }
 
+// A folder of points that leads out of the run directory is a problem of the run, and
+// nothing of it is known; one that leads elsewhere in it is like any other.
+func TestPointsFolderLeadsOut(t *testing.T) {
+	folder, away := t.TempDir(), t.TempDir()
+	points, moved := filepath.Join(folder, "points"), filepath.Join(folder, "moved")
+	c := experiment(t, "grid", "fashion-mnist-mini")
+	makeRun(t, folder, c, 4)
+	writeText(t, filepath.Join(away, "foreign", "point.yaml"), "{}")
+	name := c.Points()[0].Name()
+	link := func(target string) {
+		os.Remove(points)
+		if err := os.Symlink(target, points); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := newRun(folder, "grid")
+	r.scan()
+	edition := r.edition(name)
+	if err := os.Rename(points, moved); err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range []string{away, "../" + filepath.Base(folder) + "/moved", filepath.Join(away, "nowhere")} {
+		link(target)
+		r.scan()
+		want := points + " is a link that leads out of the run directory"
+		state, sum := r.state(), r.summary()
+		if !strings.HasPrefix(state.Problem, want) || !strings.HasPrefix(sum.Error, want) || !strings.HasPrefix(r.outside(), want) || !strings.HasPrefix(r.pointState(name).Error, want) {
+			t.Errorf("%s: %+v, %+v, %q", target, state, sum, r.outside())
+		}
+		if len(r.points) > 0 || len(state.Failed) > 0 || state.Counts["finished"] > 0 || r.edition(name) == edition {
+			t.Errorf("%s: %d points, %+v", target, len(r.points), state)
+		}
+		if _, _, err := r.record(name); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: a point of the grid: %v", target, err)
+		}
+		if _, _, err := r.record("foreign"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: a folder elsewhere: %v", target, err)
+		}
+		if r.scan() {
+			t.Errorf("%s: every scan is a change", target)
+		}
+	}
+	link("moved")
+	r.scan()
+	if state := r.state(); state.Problem != "" || state.Counts["finished"] != 4 || r.edition(name) != edition {
+		t.Errorf("with the link inside: %+v", state)
+	}
+}
+
 // A settled point is looked at again, if not in every scan.
 func TestScanSeesNewMeasurements(t *testing.T) {
 	folder := t.TempDir()
@@ -264,6 +315,11 @@ func TestFolders(t *testing.T) {
 	s, _ := start(t, Options{}, folder, filepath.Join(folder, "a"))
 	if s.Runs() != 1 {
 		t.Errorf("%d runs, want the one", s.Runs())
+	}
+	// What the reader names may be a link.
+	s, _ = start(t, Options{}, filepath.Join(folder, "link"))
+	if state := only(t, s).state(); state.Counts["finished"] != 2 || state.Problem != "" {
+		t.Errorf("by the link: %+v", state)
 	}
 }
 
