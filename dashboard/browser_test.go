@@ -326,6 +326,7 @@ func TestBrowserGridRestarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Wait(soon, liveSays("The report cannot be made")+" && "+liveSays("delete the file to have the point measured again"))
+	p.Wait(soon, `document.querySelector('#live details[data-key="failed"] summary').textContent === "1 failed, 1 damaged"`)
 	screenshots(p, "damaged")
 	if err := damaged.WriteResult(trained(c.Points()[0])); err != nil {
 		t.Fatal(err)

@@ -32,8 +32,9 @@ function left(s) {
 
 const standings = ["running", "finished", "diverged", "failed", "damaged", "interrupted", "pending"];
 
-function counts(s) {
-  return standings.filter(k => s.counts[k]).map(k => `${s.counts[k]} ${k}`).join(", ");
+// counts says how many points stand so: "1 failed, 2 damaged".
+function counts(s, of = standings) {
+  return of.filter(k => s.counts[k]).map(k => `${s.counts[k]} ${k}`).join(", ");
 }
 
 // several is how many of something there are: "1 point", "2 points".
@@ -42,9 +43,9 @@ function several(n, what) { return `${n} ${what}${n === 1 ? "" : "s"}`; }
 // endedOf says how many points have ended.
 function endedOf(ended, points) { return `${ended} of ${several(points, "point")} ${points === 1 ? "has" : "have"} ended`; }
 
-function ended(s) {
-  return ["finished", "diverged", "failed", "damaged"].reduce((n, k) => n + (s.counts[k] || 0), 0);
-}
+function total(s, of) { return of.reduce((n, k) => n + (s.counts[k] || 0), 0); }
+
+function ended(s) { return total(s, ["finished", "diverged", "failed", "damaged"]); }
 
 function placeOf(p) {
   return `${p.method ? p.method + ", " : ""}η = ${p.learning_rate}, B = ${p.batch_size || "all"}, repetition ${p.repetition}`;
@@ -85,7 +86,7 @@ function showRun(s) {
   const failed = s.failed.map(p => element("li", {}, linkTo(p), p.standing === "damaged" ? " cannot be read: " : " failed: ", element("code", {}, p.error), log(p)));
   const latest = s.latest.map(p => element("li", {}, linkTo(p), ` ${p.outcome} at ${new Date(p.at).toLocaleTimeString()}`));
   const files = s.files.map(f => element("a", {href: `files/${f}`, download: ""}, f));
-  const going = ["running", "interrupted"].map(k => s.counts[k] || 0), broken = (s.counts.failed || 0) + (s.counts.damaged || 0);
+  const going = ["running", "interrupted"], broken = ["failed", "damaged"];
   const problem = s.problem || s.report.problem;
   host.replaceChildren(
     element("nav", {"aria-label": "Runs and files"}, element("a", {href: "/"}, "← all runs"), ...files),
@@ -93,8 +94,8 @@ function showRun(s) {
       counts(s) ? ` (${counts(s)})` : "", left(s) ? `; ${left(s)}` : "", s.in_use || ended(s) === s.points ? "." : ". No process works on it here."),
     ...[problem ? element("p", {class: "note wrong-note", role: "alert"}, `The report cannot be made: ${problem}`,
         edition && document.querySelector("h2") ? element("br") : null, edition && document.querySelector("h2") ? "What is below is older." : null) : null,
-      listed("going", ["at work", "interrupted"].map((word, k) => going[k] && `${going[k]} ${word}`).filter(Boolean).join(", "), running, going[0] + going[1], running.length <= 8),
-      listed("failed", `${broken} failed`, failed, broken, true),
+      listed("going", counts(s, going).replace("running", "at work"), running, total(s, going), running.length <= 8),
+      listed("failed", counts(s, broken), failed, total(s, broken), true),
       listed("latest", `${latest.length} latest`, latest, latest.length, false)].filter(Boolean));
   if (s.report.edition && s.report.edition !== edition) refresh(s.report.edition);
   if (s.report.table !== table) {
