@@ -385,7 +385,8 @@ func TestBrowserToken(t *testing.T) {
 func TestBrowserWithoutScript(t *testing.T) {
 	b := browsertest.Start(t)
 	folder := t.TempDir()
-	makeRun(t, filepath.Join(folder, "grid"), experiment(t, "grid", "fashion-mnist-mini"), 16)
+	c := experiment(t, "grid", "fashion-mnist-mini")
+	d := makeRun(t, filepath.Join(folder, "grid"), c, 16)
 	s, h := start(t, Options{}, folder)
 	r := only(t, s)
 	p := b.NewPage(t)
@@ -401,4 +402,21 @@ func TestBrowserWithoutScript(t *testing.T) {
 		t.Error("the script has run: the test shows nothing")
 	}
 	screenshots(p, "without-script")
+	if links := browsertest.Eval[string](p, `[...document.querySelectorAll("#live nav a")].map(a => a.getAttribute("href")).join()`); links != "/,files/experiment.yaml" {
+		t.Errorf("the page of the run links to %s", links)
+	}
+	p.Open(h.URL + "/")
+	const cells = `[...document.querySelectorAll("#runs tbody tr")].map(tr => [...tr.children].slice(3).map(td => td.textContent).join("|")).join()`
+	if row := browsertest.Eval[string](p, cells); row != "16|16|16 finished|" {
+		t.Errorf("the run in the index: %s", row)
+	}
+	write(t, d, c.Points()[15], rundir.Running, "")
+	if err := os.Remove(d.Point(c.Points()[15]).File("result.json")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the point at work", func() bool { return r.state().Counts["running"] == 1 })
+	p.Open(h.URL + "/")
+	if row := browsertest.Eval[string](p, cells); row != "16|15|1 running, 15 finished|about 1 s left" {
+		t.Errorf("the run in the index: %s", row)
+	}
 }

@@ -290,7 +290,7 @@ func (s *Server) makeReport(r *run, results int, edition string) (m *served, err
 	if err != nil {
 		return nil, err
 	}
-	html, err := made.Overview(r.links(live("overview", r.home()+"events", edition, "")))
+	html, err := made.Overview(r.links(r.overview(edition)))
 	if err != nil {
 		return nil, err
 	}

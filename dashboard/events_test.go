@@ -125,6 +125,17 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+func TestInWords(t *testing.T) {
+	if words := inWords(map[string]int{"finished": 12, "running": 1, "failed": 0, "damaged": 2}); words != "1 running, 12 finished, 2 damaged" {
+		t.Errorf("counts are %q", words)
+	}
+	for seconds, want := range map[float64]string{0.4: "0 s", 89: "89 s", 90: "2 min", 5399: "90 min", 5400: "1.5 h", 7200: "2 h", 172800: "2 days", 1e6: "11.6 days"} {
+		if got := duration(seconds); got != want {
+			t.Errorf("%v s are %s, want %s", seconds, got, want)
+		}
+	}
+}
+
 // The index tells of runs that come, change and go.
 func TestIndexEvents(t *testing.T) {
 	folder := t.TempDir()

@@ -26,14 +26,8 @@ function duration(seconds) {
   return `${Math.round(seconds / 8640) / 10} days`;
 }
 
-function left(s) {
-  return s.left === null ? "" : `${s.at_most ? "at most " : "about "}${duration(s.left)} left`;
-}
-
-const standings = ["running", "finished", "diverged", "failed", "damaged", "interrupted", "pending"];
-
 // counts says how many points stand so: "1 failed, 2 damaged".
-function counts(s, of = standings) {
+function counts(s, of) {
   return of.filter(k => s.counts[k]).map(k => `${s.counts[k]} ${k}`).join(", ");
 }
 
@@ -91,7 +85,7 @@ function showRun(s) {
   host.replaceChildren(
     element("nav", {"aria-label": "Runs and files"}, element("a", {href: "/"}, "← all runs"), ...files),
     element("p", {class: "sum", role: "status"}, bar(s.done, s.points, "progress of the run"), ` ${endedOf(ended(s), s.points)}`,
-      counts(s) ? ` (${counts(s)})` : "", left(s) ? `; ${left(s)}` : "", s.in_use || ended(s) === s.points ? "." : ". No process works on it here."),
+      s.standings ? ` (${s.standings})` : "", s.remaining ? `; ${s.remaining}` : "", s.in_use || ended(s) === s.points ? "." : ". No process works on it here."),
     ...[problem ? element("p", {class: "note wrong-note", role: "alert"}, `The report cannot be made: ${problem}`,
         edition && document.querySelector("h2") ? element("br") : null, edition && document.querySelector("h2") ? "What is below is older." : null) : null,
       listed("going", counts(s, going).replace("running", "at work"), running, total(s, going), running.length <= 8),
@@ -120,10 +114,10 @@ function showPoint(s) {
 // ---- the index
 
 function row(s) {
-  const state = s.error ? element("span", {class: "wrong"}, s.error) : s.known ? counts(s) : "being read";
+  const state = s.error ? element("span", {class: "wrong"}, s.error) : s.state;
   return element("tr", {id: s.id}, element("th", {class: "text", scope: "row"}, element("a", {href: `/run/${encodeURIComponent(s.id)}/`}, s.name)),
     element("td", {class: "text"}, s.path), element("td", {class: "text"}, bar(s.done, s.points, `progress of ${s.name}`)),
-    element("td", {}, String(s.points)), element("td", {}, String(ended(s))), element("td", {class: "text"}, state), element("td", {class: "text"}, left(s)));
+    element("td", {}, String(s.points)), element("td", {}, String(ended(s))), element("td", {class: "text"}, state), element("td", {class: "text"}, s.remaining));
 }
 
 // rows are kept by the run, so that a change of one touches one.

@@ -92,7 +92,7 @@ func servePage(w http.ResponseWriter, req *http.Request, name string, f frame) {
 }
 
 func (s *Server) serveIndex(w http.ResponseWriter, req *http.Request) {
-	f := frame{Title: "Runs", Live: live("index", "/events", "", "")}
+	f := frame{Title: "Runs", Live: live("index", "/events", "", "", nil)}
 	for _, r := range s.all() {
 		f.Runs = append(f.Runs, r.summary())
 	}
@@ -149,7 +149,7 @@ func (s *Server) serveOverview(w http.ResponseWriter, req *http.Request, r *run)
 	if state.Problem != "" {
 		problem = state.Problem
 	}
-	servePage(w, req, "wait.html.tmpl", frame{Title: state.Name, Live: live("overview", r.home()+"events", edition, ""), Problem: problem, Waiting: problem == ""})
+	servePage(w, req, "wait.html.tmpl", frame{Title: state.Name, Live: r.overview(edition), Problem: problem, Waiting: problem == ""})
 }
 
 func (s *Server) serveData(w http.ResponseWriter, req *http.Request, r *run) {
@@ -226,7 +226,7 @@ func (s *Server) servePoint(w http.ResponseWriter, req *http.Request, r *run) {
 		refusal(w, http.StatusNotFound, "The run has no such point.")
 		return
 	}
-	element := live("point", r.home()+"point/"+url.PathEscape(name)+"/events", r.edition(name), name)
+	element := live("point", r.home()+"point/"+url.PathEscape(name)+"/events", r.edition(name), name, nil)
 	var page []byte
 	if err == nil {
 		page, err = makePoint(dir, record, r.links(element))
@@ -350,13 +350,23 @@ func (r *run) visible() int {
 func (r *run) home() string { return "/run/" + r.id + "/" }
 
 var liveTemplate = template.Must(template.New("").Parse(
-	`<section id="live" class="live" data-kind="{{.Kind}}" data-events="{{.Events}}" data-edition="{{.Edition}}" data-point="{{.Point}}" aria-label="Progress"><noscript><p>Without JavaScript this page shows a moment: load it again for news.</p></noscript></section>`))
+	`<section id="live" class="live" data-kind="{{.Kind}}" data-events="{{.Events}}" data-edition="{{.Edition}}" data-point="{{.Point}}" aria-label="Progress">` +
+		`{{if eq .Kind "overview"}}<nav aria-label="Runs and files"><a href="/">← all runs</a>{{range .Files}}<a href="files/{{.}}" download="">{{.}}</a>{{end}}</nav>{{end}}` +
+		`<noscript><p>Without JavaScript this page shows a moment: load it again for news.</p></noscript></section>`))
+
+// overview is the live element of the run's page.
+func (r *run) overview(edition string) template.HTML {
+	return live("overview", r.home()+"events", edition, "", r.files())
+}
 
 // live is the element that the script fills from the events; edition is that of
-// the rest of the page.
-func live(kind, events, edition, point string) template.HTML {
+// the rest of the page. What it links to is there without the script, too.
+func live(kind, events, edition, point string, files []string) template.HTML {
 	var b bytes.Buffer
 	// The template is constant and its data are strings: it cannot fail.
-	_ = liveTemplate.Execute(&b, struct{ Kind, Events, Edition, Point string }{kind, events, edition, point})
+	_ = liveTemplate.Execute(&b, struct {
+		Kind, Events, Edition, Point string
+		Files                        []string
+	}{kind, events, edition, point, files})
 	return template.HTML(b.String())
 }

@@ -2,8 +2,11 @@ package dashboard
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"sobolev/rundir"
@@ -25,11 +28,12 @@ type state struct {
 	Points int            `json:"points"`
 	Counts map[string]int `json:"counts"` // by Record.Standing, and "damaged"
 	// Done is the number of points that have ended, running ones by their share of
-	// steps; Left the seconds to the end at this pace, null when nothing tells, and
-	// AtMost that no point has ended yet, so that nobody knows when the stop rules hold.
-	Done       float64     `json:"done"`
-	Left       *float64    `json:"left"`
-	AtMost     bool        `json:"at_most"`
+	// steps, and Left the seconds to the end at this pace, null when nothing tells.
+	Done float64  `json:"done"`
+	Left *float64 `json:"left"`
+	// Standings and Remaining are Counts and Left in words.
+	Standings  string      `json:"standings"`
+	Remaining  string      `json:"remaining"`
 	Iterations int         `json:"iterations"`
 	Running    []doing     `json:"running"`
 	Failed     []failure   `json:"failed"`
@@ -150,6 +154,7 @@ func (r *run) progress() state {
 			s.Failed = append(s.Failed, failure{labelOf(p), standing, p.problem, nil})
 		}
 	}
+	s.Standings = inWords(s.Counts)
 	s.estimate(r)
 	slices.SortFunc(s.Running, func(a, b doing) int { return cmp.Compare(a.Point, b.Point) })
 	slices.SortFunc(s.Failed, func(a, b failure) int { return cmp.Compare(a.Point, b.Point) })
@@ -192,8 +197,37 @@ func (r *run) total() int {
 	return n
 }
 
-// estimate sets Done and Left: a point takes as long as those that have ended did
-// on average, and as many go on at once as are running now.
+// standings are the keys of Counts, in the order in which a reader is told of them.
+var standings = []string{"running", "finished", "diverged", "failed", "damaged", "interrupted", "pending"}
+
+// inWords says how many points stand how: "1 running, 4 finished".
+func inWords(counts map[string]int) string {
+	var words []string
+	for _, standing := range standings {
+		if n := counts[standing]; n > 0 {
+			words = append(words, fmt.Sprint(n, " ", standing))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// duration is a time as short as it is known; live.js writes it so, too.
+func duration(seconds float64) string {
+	number := func(in float64) string { return strconv.FormatFloat(in, 'f', -1, 64) }
+	switch {
+	case seconds < 90:
+		return number(math.Round(seconds)) + " s"
+	case seconds < 90*60:
+		return number(math.Round(seconds/60)) + " min"
+	case seconds < 48*3600:
+		return number(math.Round(seconds/360)/10) + " h"
+	}
+	return number(math.Round(seconds/8640)/10) + " days"
+}
+
+// estimate sets Done, Left and Remaining: a point takes as long as those that have
+// ended did on average, and as many go on at once as are running now. Until one has
+// ended nobody knows when the stop rules hold: it is an upper bound.
 func (s *state) estimate(r *run) {
 	var seconds, share float64 // of the points that ended; of those that run
 	var ended, running, rate float64
@@ -218,12 +252,12 @@ func (s *state) estimate(r *run) {
 	}
 	left := float64(s.Points) - s.Done - ended - share
 	s.Done += ended + share
-	each := seconds / ended // NaN without any
+	each, about := seconds/ended, "about " // NaN without any
 	if ended == 0 {
-		each, s.AtMost = rate, true
+		each, about = rate, "at most "
 	}
 	if estimate := each * left / running; running > 0 && each > 0 && !math.IsInf(estimate, 0) {
-		s.Left = &estimate
+		s.Left, s.Remaining = &estimate, about+duration(estimate)+" left"
 	}
 }
 
@@ -236,17 +270,21 @@ type summary struct {
 	Points int            `json:"points"`
 	Counts map[string]int `json:"counts"`
 	Done   float64        `json:"done"`
-	Left   *float64       `json:"left"`
-	AtMost bool           `json:"at_most"`
-	Error  string         `json:"error,omitempty"`
+	// State says how the points stand, and Remaining how long they take.
+	State     string `json:"state"`
+	Remaining string `json:"remaining"`
+	Error     string `json:"error,omitempty"`
 }
 
 func (r *run) summary() summary {
 	s := r.progress()
-	sum := summary{ID: r.id, Name: s.Name, Path: s.Path, Points: s.Points, Counts: s.Counts, Done: s.Done, Left: s.Left, AtMost: s.AtMost, Error: s.Problem}
+	sum := summary{ID: r.id, Name: s.Name, Path: s.Path, Points: s.Points, Counts: s.Counts, Done: s.Done, State: s.Standings, Remaining: s.Remaining, Error: s.Problem}
 	r.mu.Lock()
 	sum.Known = r.known
 	r.mu.Unlock()
+	if !sum.Known {
+		sum.State = "being read"
+	}
 	return sum
 }
 
