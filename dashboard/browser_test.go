@@ -113,14 +113,10 @@ func screenshots(p *browsertest.Page, name string) {
 // in the statistics; with its page open, there; and in the index.
 func TestBrowserLive(t *testing.T) {
 	b := browsertest.Start(t)
-	folder := t.TempDir()
-	c := experiment(t, "grid", "fashion-mnist-mini")
-	d := makeRun(t, folder, c, 9)
-	points := c.Points()
-	s, h := start(t, Options{}, folder)
-	home := h.URL + only(t, s).home()
+	g := serveGrid(t, 9)
+	points := g.c.Points()
 	overview, page, index := b.NewPage(t), b.NewPage(t), b.NewPage(t)
-	overview.Open(home)
+	overview.Open(g.home)
 	overview.Wait(soon, ready+" && "+liveSays("10 of 16 points have ended"))
 	rows := `[...document.querySelectorAll("table.points tbody tr")].filter(tr => tr.textContent.includes("finished")).length`
 	overview.Wait(soon, `document.querySelector("table.points")`)
@@ -128,12 +124,12 @@ func TestBrowserLive(t *testing.T) {
 		t.Errorf("%d finished points in the table", n)
 	}
 	overview.Do(chromedp.Evaluate(`window.mark = 1`, nil)) // gone with a reload
-	page.Open(home + "point/" + points[10].Name())
+	page.Open(g.home + "point/" + points[10].Name())
 	page.Wait(soon, liveSays("running: step 500 of at most 1000"))
-	index.Open(h.URL + "/")
+	index.Open(g.URL + "/")
 	index.Wait(soon, liveSays("1 at work; 10 of 16"))
 
-	write(t, d, points[10], rundir.Done, "")
+	write(t, g.d, points[10], rundir.Done, "")
 	began := time.Now()
 	overview.Wait(soon, liveSays("11 of 16 points have ended"))
 	seen := time.Since(began)
@@ -154,10 +150,10 @@ func TestBrowserLive(t *testing.T) {
 			t.Errorf("before the server's end: %s", problem)
 		}
 	}
-	h.stop()
+	g.stop()
 	overview.Wait(soon, `document.documentElement.classList.contains("lost")`)
-	write(t, d, points[11], rundir.Done, "")
-	s2, _ := startAt(t, h.addr, Options{}, folder)
+	write(t, g.d, points[11], rundir.Done, "")
+	s2, _ := startAt(t, g.addr, Options{}, g.d.Path)
 	only(t, s2)
 	overview.Wait(soon, liveSays("12 of 16 points have ended")+` && !document.documentElement.classList.contains("lost")`)
 	overview.Wait(soon, rows+" === 11")
@@ -179,39 +175,36 @@ func TestBrowserLive(t *testing.T) {
 // report, however long that takes: here none can be made until the reader has seen it.
 func TestBrowserLiveBeforeTheReport(t *testing.T) {
 	b := browsertest.Start(t)
-	folder := t.TempDir()
-	c := experiment(t, "grid", "fashion-mnist-mini")
-	d := makeRun(t, folder, c, 9)
-	s, h := start(t, Options{}, folder)
+	g := serveGrid(t, 9)
 	p := b.NewPage(t)
-	p.Open(h.URL + only(t, s).home())
+	p.Open(g.home)
 	p.Wait(soon, ready+" && "+liveSays("10 of 16 points have ended"))
 	p.Do(chromedp.Evaluate(`document.getElementById("figures").scrollIntoView()`, nil))
 	marks := `document.querySelector("svg.chart path.edged") && [...document.querySelectorAll("svg.chart")[0].querySelectorAll("path.edged")].map(e => e.getAttribute("d").split("z").length - 1).reduce((a, b) => a + b, 0)`
 	p.Wait(soon, marks+" === 9")
 
-	s.slots <- struct{}{} // as a report does that is being made
-	goOn := sync.OnceFunc(func() { <-s.slots })
+	g.s.slots <- struct{}{} // as a report does that is being made
+	goOn := sync.OnceFunc(func() { <-g.s.slots })
 	t.Cleanup(goOn) // the server ends after its reports
 	began := time.Now()
-	write(t, d, c.Points()[10], rundir.Done, "")
+	write(t, g.d, g.c.Points()[10], rundir.Done, "")
 	p.Wait(soon, marks+" === 10")
 	t.Logf("in the charts after %v", time.Since(began).Round(time.Millisecond))
 	p.Wait(soon, `[...document.querySelectorAll("table.points tbody tr")].filter(tr => tr.textContent.includes("finished")).length === 10`)
 
 	// Rows of every kind: a point that is to be trained again, one that begins, one that
 	// fails with other words, and one with a column that no other has.
-	points := c.Points()
-	if err := os.Remove(d.Point(points[0]).File("result.json")); err != nil {
+	points := g.c.Points()
+	if err := os.Remove(g.d.Point(points[0]).File("result.json")); err != nil {
 		t.Fatal(err)
 	}
-	write(t, d, points[0], rundir.Pending, "")
-	write(t, d, points[13], rundir.Running, "")
-	write(t, d, points[9], rundir.Failed, "no space left")
+	write(t, g.d, points[0], rundir.Pending, "")
+	write(t, g.d, points[13], rundir.Running, "")
+	write(t, g.d, points[9], rundir.Failed, "no space left")
 	more := trained(points[12])
 	more.Curvature = &rundir.Curvature{Trace: 123.25}
-	write(t, d, points[12], rundir.Running, "")
-	if err := d.Point(points[12]).WriteResult(more); err != nil {
+	write(t, g.d, points[12], rundir.Running, "")
+	if err := g.d.Point(points[12]).WriteResult(more); err != nil {
 		t.Fatal(err)
 	}
 	const heads, cells = `[...document.querySelectorAll("table.points thead th")].map(e => e.textContent)`, `[...document.querySelectorAll("table.points tbody tr")].map(tr => [...tr.children].map(e => e.textContent))`
@@ -235,7 +228,7 @@ func TestBrowserLiveBeforeTheReport(t *testing.T) {
 	}
 	goOn()
 	p.Wait(soon, "!"+lead+`.includes("9 in the correlations")`)
-	write(t, d, points[14], rundir.Running, "")
+	write(t, g.d, points[14], rundir.Running, "")
 	p.Wait(soon, heads+`.length > 0 && `+cells+`.filter(row => row.join().includes("in training")).length === 1`) // the other has B = 20
 	if text := browsertest.Eval[string](p, kept); text != "8 of 16 points" {
 		t.Errorf("after new data the table shows %s", text)
@@ -250,7 +243,7 @@ func TestBrowserLiveBeforeTheReport(t *testing.T) {
 	names := browsertest.Eval[[]string](p, heads)
 
 	// Another server has no rows, but the data of all points as they are now.
-	s2, h2 := start(t, Options{}, folder)
+	s2, h2 := start(t, Options{}, g.d.Path)
 	p.Open(h2.URL + only(t, s2).home())
 	p.Wait(soon, ready+` && `+cells+`.length === 16`)
 	whole := browsertest.Eval[[]string](p, heads)
@@ -272,26 +265,23 @@ func TestBrowserLiveBeforeTheReport(t *testing.T) {
 // is the same. While the server's data are out of reach, the page asks again.
 func TestBrowserLastPoint(t *testing.T) {
 	b := browsertest.Start(t)
-	folder := t.TempDir()
-	c := experiment(t, "grid", "fashion-mnist-mini")
-	points := c.Points()
-	d := makeRun(t, folder, c, 15)
-	s, h := start(t, Options{}, folder)
+	g := serveGrid(t, 15)
+	points := g.c.Points()
 	p := b.NewPage(t)
-	p.Open(h.URL + only(t, s).home())
+	p.Open(g.home)
 	p.Wait(soon, ready+" && "+liveSays("15 of 16 points have ended")+` && document.getElementById("left-out")`)
 	p.Do(chromedp.Evaluate(`
 		window.mark = 1;
 		const real = fetch;
 		window.fetch = address => address.endsWith(".json") ? Promise.reject(new Error("away")) : real(address);
 		window.mend = () => { window.fetch = real; };`, nil))
-	write(t, d, points[15], rundir.Done, "")
+	write(t, g.d, points[15], rundir.Done, "")
 	p.Wait(soon, `!document.getElementById("left-out") && window.mark === 1`)
 	headings := `[...document.querySelectorAll("main h2")].map(h => h.id).join()`
 	now := browsertest.Eval[string](p, headings)
 	p.Do(chromedp.Evaluate(`mend()`, nil))
 	p.Wait(soon, `[...document.querySelectorAll("table.points tbody tr")].filter(tr => tr.textContent.includes("finished")).length === 16 && window.mark === 1`)
-	p.Open(h.URL + only(t, s).home())
+	p.Open(g.home)
 	p.Wait(soon, ready)
 	if whole := browsertest.Eval[string](p, headings); whole != now {
 		t.Errorf("sections %s, of a new page %s", now, whole)
@@ -301,16 +291,13 @@ func TestBrowserLastPoint(t *testing.T) {
 // The grid stops and goes on: the page follows.
 func TestBrowserGridRestarts(t *testing.T) {
 	b := browsertest.Start(t)
-	folder := t.TempDir()
-	c := experiment(t, "grid", "fashion-mnist-mini")
-	d := makeRun(t, folder, c, 5)
-	s, h := start(t, Options{}, folder)
+	g := serveGrid(t, 5)
 	p := b.NewPage(t)
-	p.Open(h.URL + only(t, s).home())
+	p.Open(g.home)
 	p.Wait(soon, liveSays("1 running"))
-	d.Close()
+	g.d.Close()
 	p.Wait(soon, liveSays("1 interrupted"))
-	again, err := rundir.Create(folder, c)
+	again, err := rundir.Create(g.d.Path, g.c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,7 +305,7 @@ func TestBrowserGridRestarts(t *testing.T) {
 	p.Wait(soon, liveSays("1 running"))
 	// A damaged result: what is below stays, and the progress says what is wrong.
 	p.Wait(soon, ready+` && !location.pathname.includes("/point/")`)
-	damaged := again.Point(c.Points()[0])
+	damaged := again.Point(g.c.Points()[0])
 	if err := os.WriteFile(damaged.File("result.json.new"), []byte(`{"format"`), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +315,7 @@ func TestBrowserGridRestarts(t *testing.T) {
 	p.Wait(soon, liveSays("The report cannot be made")+" && "+liveSays("delete the file to have the point measured again"))
 	p.Wait(soon, `document.querySelector('#live details[data-key="failed"] summary').textContent === "1 failed, 1 damaged"`)
 	screenshots(p, "damaged")
-	if err := damaged.WriteResult(trained(c.Points()[0])); err != nil {
+	if err := damaged.WriteResult(trained(g.c.Points()[0])); err != nil {
 		t.Fatal(err)
 	}
 	p.Wait(soon, "!("+liveSays("The report cannot be made")+")")
@@ -384,14 +371,10 @@ func TestBrowserToken(t *testing.T) {
 // while a report is being made, a page that asks again by itself.
 func TestBrowserWithoutScript(t *testing.T) {
 	b := browsertest.Start(t)
-	folder := t.TempDir()
-	c := experiment(t, "grid", "fashion-mnist-mini")
-	d := makeRun(t, filepath.Join(folder, "grid"), c, 16)
-	s, h := start(t, Options{}, folder)
-	r := only(t, s)
+	g := serveGrid(t, 16)
 	p := b.NewPage(t)
 	p.Do(emulation.SetScriptExecutionDisabled(true))
-	p.Open(h.URL + r.home())
+	p.Open(g.home)
 	p.Wait(soon, `document.querySelectorAll("figure img").length > 4`)
 	p.Do(chromedp.Evaluate(`document.querySelectorAll("figure img").forEach(i => { i.loading = "eager"; })`, nil))
 	p.Wait(soon, `[...document.querySelectorAll("figure img")].every(i => i.complete && i.naturalWidth > 100)`)
@@ -405,17 +388,17 @@ func TestBrowserWithoutScript(t *testing.T) {
 	if links := browsertest.Eval[string](p, `[...document.querySelectorAll("#live nav a")].map(a => a.getAttribute("href")).join()`); links != "/,files/experiment.yaml" {
 		t.Errorf("the page of the run links to %s", links)
 	}
-	p.Open(h.URL + "/")
+	p.Open(g.URL + "/")
 	const cells = `[...document.querySelectorAll("#runs tbody tr")].map(tr => [...tr.children].slice(3).map(td => td.textContent).join("|")).join()`
 	if row := browsertest.Eval[string](p, cells); row != "16|16|16 finished|" {
 		t.Errorf("the run in the index: %s", row)
 	}
-	write(t, d, c.Points()[15], rundir.Running, "")
-	if err := os.Remove(d.Point(c.Points()[15]).File("result.json")); err != nil {
+	write(t, g.d, g.c.Points()[15], rundir.Running, "")
+	if err := os.Remove(g.d.Point(g.c.Points()[15]).File("result.json")); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the point at work", func() bool { return r.state().Counts["running"] == 1 })
-	p.Open(h.URL + "/")
+	eventually(t, "the point at work", func() bool { return only(t, g.s).state().Counts["running"] == 1 })
+	p.Open(g.URL + "/")
 	if row := browsertest.Eval[string](p, cells); row != "16|15|1 running, 15 finished|about 1 s left" {
 		t.Errorf("the run in the index: %s", row)
 	}

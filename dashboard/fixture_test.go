@@ -135,6 +135,25 @@ func only(t testing.TB, s *Server) *run {
 	return runs[0]
 }
 
+// grid is the run of an experiment and the server that shows it, and it alone.
+type grid struct {
+	site
+	c    rundir.Config
+	d    *rundir.Dir
+	s    *Server
+	home string // the address of the run's page
+}
+
+// serveGrid serves a run that makeRun makes, until the test ends.
+func serveGrid(t testing.TB, done int) grid {
+	t.Helper()
+	g := grid{c: experiment(t, "grid", "fashion-mnist-mini")}
+	g.d = makeRun(t, t.TempDir(), g.c, done)
+	g.s, g.site = start(t, Options{}, g.d.Path)
+	g.home = g.URL + only(t, g.s).home()
+	return g
+}
+
 // eventually waits for a condition that another goroutine brings about.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
