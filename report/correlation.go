@@ -162,7 +162,9 @@ func correlationOf(x, y *variable) func(resampled) float64 {
 		for i, w := range s.times {
 			product += w * x.difference[i] * y.difference[i]
 		}
-		return min(max(product/math.Sqrt(x.squares)/math.Sqrt(y.squares), -1), 1)
+		// Ranks in the same order have one sum for all three, whose square has an exact
+		// root: they correlate to 1 and not to almost 1.
+		return min(max(product/math.Sqrt(x.squares*y.squares), -1), 1)
 	}
 }
 

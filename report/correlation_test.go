@@ -33,6 +33,30 @@ func TestSpearmanByHand(t *testing.T) {
 	}
 }
 
+// Whatever the number of points, ranks in the same order and in the opposite one have
+// no rounding, and a line has none that shows.
+func TestPerfectCorrelations(t *testing.T) {
+	for n := 2; n <= 40; n++ {
+		x, powers, line := make([]float64, n), make([]float64, n), make([]float64, n)
+		for i := range n {
+			x[i] = 0.1 * float64(i+1)
+			powers[i], line[i] = -math.Exp(x[i]), 0.3-0.7*x[i]
+		}
+		if r := Spearman(x, x); r != 1 {
+			t.Errorf("n = %d: %v, want 1", n, r)
+		}
+		if r := Spearman(x, powers); r != -1 {
+			t.Errorf("n = %d: %v, want -1", n, r)
+		}
+		if r := decimal2(Pearson(x, line)); r != "−1.00" {
+			t.Errorf("n = %d: a line correlates to %s", n, r)
+		}
+	}
+	if r := decimal2(1 - 1e-9); r != "0.999" {
+		t.Errorf("1 − 10⁻⁹ is %s", r)
+	}
+}
+
 func TestUndefined(t *testing.T) {
 	// 0.1 summed ten times has a mean that is not 0.1: rounding must not pass
 	// for variance.

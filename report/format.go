@@ -9,14 +9,14 @@ import (
 // minus replaces the hyphen of a formatted number by the sign U+2212.
 func minus(s string) string { return strings.ReplaceAll(s, "-", "−") }
 
-// decimal2 is v with two decimals; a correlation that is not ±1 is not rounded
-// to it.
+// decimal2 is v with two decimals; a correlation that is not ±1, up to the rounding
+// of its sums, is not rounded to it.
 func decimal2(v float64) string {
 	if math.IsNaN(v) {
 		return "–"
 	}
 	s := strconv.FormatFloat(v, 'f', 2, 64)
-	if a := math.Abs(v); a < 1 && (s == "1.00" || s == "-1.00") {
+	if a := math.Abs(v); a < 1-1e-12 && (s == "1.00" || s == "-1.00") {
 		s = strconv.FormatFloat(math.Copysign(math.Floor(a*1e3)/1e3, v), 'f', 3, 64)
 	}
 	if s == "-0.00" {
