@@ -196,6 +196,12 @@ func TestBoundsGridFigure(t *testing.T) {
 	if n, rings := filled(svg, circle); n != 11 || rings != 1 || !strings.Contains(f.caption, "Hollow") || !strings.Contains(f.caption, "Theorem 3 does not apply or may not apply: 1.") {
 		t.Errorf("%d filled and %d hollow, caption %q", n, rings, f.caption)
 	}
+	rs[2].Result.Moments[0].GX, rs[3].Result.Moments[0].GX = 0, rundir.Number(math.NaN())
+	f, _ = figureNamed(t, fromRecords(cfg, rs, false, 20), "bounds-grid")
+	if !strings.Contains(f.caption, " Solutions without a finite g_x: 1. Not drawn on the logarithmic axis, g_x = 0: 1.") {
+		t.Errorf("one g_x is 0 and one unknown: %q", f.caption)
+	}
+	rs[2], rs[3] = boundedRecords(cfg)[2], boundedRecords(cfg)[3]
 	for i := range rs {
 		each(rs[i].Result, func(b *rundir.Bound) {
 			if b.Statement == "corollary 4" {

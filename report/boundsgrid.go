@@ -48,7 +48,10 @@ func (r *Report) boundsGridFigures() []figure {
 		caption += " Hollow: the solution does not interpolate, or the bound rests on an assumption."
 	}
 	if absent := kinds[0].absent; absent > 0 {
-		caption += fmt.Sprintf(" Solutions without g_x: %d.", absent)
+		caption += fmt.Sprintf(" Solutions without a finite g_x: %d.", absent)
+	}
+	if zero := kinds[0].zero; zero > 0 {
+		caption += fmt.Sprintf(" Not drawn on the logarithmic axis, g_x = 0: %d.", zero)
 	}
 	if absent := kinds[2].absent - kinds[0].absent; absent > 0 && len(kinds[2].dots) > 0 {
 		caption += fmt.Sprintf(" Solutions to which Theorem 3 does not apply or may not apply: %d.", absent)
@@ -70,10 +73,12 @@ func (r *Report) boundsGridFigures() []figure {
 
 // markedSeries is one quantity of all solutions, with a marker of its own.
 type markedSeries struct {
-	dots           []dot
-	medians        map[float64]map[float64][]float64 // colour's value → x → y
-	hollow, absent int
-	marker         func([]dot, vg.Length) drawn
+	dots    []dot
+	medians map[float64]map[float64][]float64 // colour's value → x → y
+	hollow  int
+	// Of what is not drawn: those without a value, and those whose value is 0.
+	absent, zero int
+	marker       func([]dot, vg.Length) drawn
 }
 
 // marked collects the solutions with a positive y; hollow says which are, beside
@@ -84,7 +89,11 @@ func (r *Report) marked(x, y quantity, colors coloring, hollow func(*solution) b
 		s := &r.solutions[i]
 		d := dot{x: x.of(s), y: y.of(s), color: colors.of(s)}
 		if !drawable(d.x) || !positive(d.y) {
-			if s.finished() {
+			switch {
+			case !s.finished():
+			case d.y == 0:
+				m.zero++
+			default:
 				m.absent++
 			}
 			continue
