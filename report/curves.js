@@ -104,16 +104,16 @@ class Curves extends Panel {
     }
     for (const l of this.lines) {
       if (l.path.length > 1 && !l.dots) into.append(svg("path", {d: "M" + this.d(l, l.path, l.py), class: look(l, "line"), ...paint(l, "stroke")}));
-      if (l.guide || !l.dots && l.path.length > 12) continue;
+      if (l.guide || !l.dots && !l.open && l.path.length > 12) continue;
       for (const j of l.path) into.append(svg("circle", {cx: l.px[j].toFixed(1), cy: l.py[j].toFixed(1), r: 2.2, class: look(l, l.open ? "hollow" : "dot"), ...paint(l, l.open ? "stroke" : "fill")}));
     }
     for (const l of this.lines) {
       if (Number.isFinite(this.y.at(l.limit))) {
-        const end = this.lines.length > 1 && own ? l.px[l.px.length - 1] : right;
+        const end = this.spec.limitends ? l.px[l.px.length - 1] : right;
         into.append(svg("path", {d: `M${this.frame.left},${this.y.at(l.limit)}H${end}`, class: look(l, "limit"), ...paint(l, "stroke")}));
       }
       const [x, y] = l.mark ? [this.x.at(l.mark[0]), this.y.at(l.mark[1])] : [NaN, NaN];
-      if (Number.isFinite(x) && Number.isFinite(y)) into.append(svg("path", {d: shape(2, x, y, 3), class: look(l, "mark"), ...paint(l, "fill")}));
+      if (Number.isFinite(x) && Number.isFinite(y)) into.append(svg("path", {d: shape(2, x, y, 3), class: look(l, l.open ? "hollow" : "mark"), ...paint(l, l.open ? "stroke" : "fill")}));
     }
   }
 

@@ -89,7 +89,7 @@ func frontierChart(chosen []*solution, colors coloring) lineChart {
 			x, y, lower, upper = append(x, p.x), append(y, p.value), append(lower, p.lower), append(upper, p.upper)
 		}
 		l := newChartLine("η*_{var}", x, y, lower, upper)
-		l.Point, l.Limit = s.Name, drawableLimit(float64(s.stability().EtaMean))
+		l.Point, l.Limit, l.Open = s.Name, drawableLimit(float64(s.stability().EtaMean)), !s.interpolates()
 		if b := s.batch(); b > 0 {
 			l.Mark = decimals{b, s.Point.LearningRate}
 		}

@@ -15,9 +15,10 @@ type lineChart struct {
 	// Zero is where x = 0 stands on a logarithmic axis, if it has a place.
 	Zero  float64 `json:"zero,omitempty"`
 	Color string  `json:"color,omitempty"` // the column of Data that colours lines by their points
-	// Limit names the dashed lines.
-	Limit string      `json:"limit,omitempty"`
-	Lines []chartLine `json:"lines"`
+	// Limit names the dashed lines, which end with their lines if LimitEnds.
+	Limit     string      `json:"limit,omitempty"`
+	LimitEnds bool        `json:"limitends,omitempty"`
+	Lines     []chartLine `json:"lines"`
 }
 
 // chartLine is a curve of ascending X, which are those of the line before if it has
@@ -33,7 +34,7 @@ type chartLine struct {
 	Limit *float64 `json:"limit,omitempty"` // where its dashed line is
 	Mark  decimals `json:"mark,omitempty"`  // the place of its square
 	Dots  bool     `json:"dots,omitempty"`  // without a line; bounds are bars
-	Open  bool     `json:"open,omitempty"`  // hollow dots
+	Open  bool     `json:"open,omitempty"`  // hollow dots and square
 	Faint bool     `json:"faint,omitempty"`
 	Guide bool     `json:"guide,omitempty"` // not recorded: nobody reads it out
 }

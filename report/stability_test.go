@@ -199,6 +199,18 @@ func TestFrontierFigure(t *testing.T) {
 	if !strings.Contains(svg, ">batch size B<") || !strings.Contains(svg, ">learning rate<") {
 		t.Error("axes without labels")
 	}
+	for i := range r.solutions {
+		if r.solutions[i].Point.LearningRate == 0.8 {
+			noInterpolation(&r.solutions[i].Record)
+		}
+	}
+	f, svg = figureNamed(t, r, "frontier")
+	_, rings := filled(svg, circle)
+	for i, l := range f.curves()[0].Lines {
+		if l.Open != (i == 3) || rings != 12 || !strings.Contains(f.caption, "Hollow") {
+			t.Errorf("line %d is open: %t; %d hollow thresholds are drawn", i, l.Open, rings)
+		}
+	}
 }
 
 // The one of median margin; those that interpolate first.
