@@ -116,7 +116,7 @@ func (r *Report) trainingFigures() []figure {
 		}
 		p := newPanel(scaleOf(steps, 0.02, 1), scaleOf(losses, 0.04, 1), "step", "batch loss", nil)
 		for _, curve := range r.curves {
-			p.Add(polyline(curve.steps, curve.loss, colors.of(curve.of), 0.7))
+			p.Add(recorded(curve.steps, curve.loss, colors.of(curve.of), 0.7))
 		}
 		drawPanels(c, colors, p)
 	}}}

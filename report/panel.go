@@ -111,6 +111,15 @@ func polyline(x, y []float64, clr color.Color, width vg.Length) drawn {
 	}
 }
 
+// recorded is the polyline of a training; a single value, of one that diverged at
+// once, is a dot.
+func recorded(x, y []float64, clr color.RGBA, width vg.Length) drawn {
+	if len(x) == 1 {
+		return dots([]dot{{x: x[0], y: y[0], color: clr}}, 1.6)
+	}
+	return polyline(x, y, clr, width)
+}
+
 // band fills the area between two curves over x.
 func band(x, lower, upper []float64, clr color.Color) drawn {
 	return func(c draw.Canvas, tx, ty func(float64) vg.Length) {

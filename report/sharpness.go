@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
 	"sobolev/rundir"
@@ -221,21 +220,14 @@ func (a stepAxis) panel(ts []trace, y scale, label string) *plot.Plot {
 	for _, t := range ts {
 		steps, clr := a.along(t), t.colors.of(t.of)
 		// The edge is that of this training: it ends where the training does.
-		end := steps[len(steps)-1]
-		if len(ts) == 1 || len(steps) == 1 {
-			end = a.hi
-		}
-		p.Add(dashed(a.lo, end, t.edge, clr), polyline(steps, t.value, clr, 0.9))
-		if len(steps) == 1 {
-			p.Add(dots([]dot{{x: steps[0], y: t.value[0], color: clr}}, vg.Length(1.6)))
-		}
+		p.Add(dashed(a.lo, steps[len(steps)-1], t.edge, clr), recorded(steps, t.value, clr, 0.9))
 	}
 	return p
 }
 
 // chart has the traces of one quantity for the page's script.
 func (a stepAxis) chart(ts []trace, label string, logY bool, colors coloring) lineChart {
-	c := lineChart{X: "step", Y: label, LogX: a.log, LogY: logY, Zero: a.zero, Color: colors.columnName(), Limit: "2 / η"}
+	c := lineChart{X: "step", Y: label, LogX: a.log, LogY: logY, Zero: a.zero, Color: colors.columnName(), Limit: "2 / η", LimitEnds: true}
 	for _, t := range ts {
 		l := newChartLine(label, t.steps, t.value, t.lower, t.upper)
 		l.Point, l.Limit = t.of.Name, drawableLimit(t.edge)

@@ -77,7 +77,7 @@ func TestStepAxis(t *testing.T) {
 	}
 }
 
-// A line at 2/η ends with its training; the only one spans the panel.
+// A line at 2/η ends with its training, also the only one and that of a single step.
 func TestEdgesEndWithTheirTrainings(t *testing.T) {
 	lengths := func(steps ...[]int64) (found []float64) {
 		cfg := gridConfig([]float64{0.1, 0.4}[:len(steps)], []int{20}, 1)
@@ -96,6 +96,9 @@ func TestEdgesEndWithTheirTrainings(t *testing.T) {
 			if errFrom != nil || errTo != nil {
 				t.Fatal(m)
 			}
+			if n := strings.Count(svg, "L"+m[2]+","); n < 2 && len(steps[len(found)]) > 1 {
+				t.Errorf("%d lines end where the training does, want its own and that at 2/η", n)
+			}
 			found = append(found, to-from)
 		}
 		return found
@@ -104,8 +107,21 @@ func TestEdgesEndWithTheirTrainings(t *testing.T) {
 	if len(got) != 2 || !near(got[1]/got[0], 0.51, 0.02) {
 		t.Errorf("lines of lengths %v for trainings of 1000 and 500 steps", got)
 	}
-	if alone := lengths(evenly(11, 100)); len(alone) != 1 || len(got) == 2 && !(alone[0] > got[0]) {
-		t.Errorf("one line has the length %v, beside another %v", alone, got)
+	lengths(evenly(11, 100))
+	if once := lengths(evenly(11, 100), []int64{100}); len(once) != 2 || !(once[1] < 0.3*once[0]) {
+		t.Errorf("lines of lengths %v for trainings of 1000 steps and of one record", once)
+	}
+}
+
+// A training that diverged at once has a single record, which is a dot.
+func TestSingleRecordsAreDrawn(t *testing.T) {
+	cfg := gridConfig([]float64{0.1, 0.2, 0.4}, []int{20}, 1)
+	r := fromRecords(cfg, records(cfg), false, 20)
+	for i, loss := range [][]float64{{3, 2, 1}, {3, 1, 0.5}, {9}} {
+		r.curves = append(r.curves, curve{of: &r.solutions[i], steps: []float64{1, 10, 100}[:len(loss)], loss: loss})
+	}
+	if _, svg := figureNamed(t, r, "training"); !circle.MatchString(svg) {
+		t.Error("the record of a training that diverged at once is not drawn")
 	}
 }
 
