@@ -103,7 +103,7 @@ const informative = 10
 
 // sharpBound is the sharp form of a statement of order k.
 func sharpBound(statement string, k int) quantity {
-	return quantity{"bound of " + statementName(statement) + orderSuffix(k), statementName(statement), fmt.Sprintf("%s, k=%d", statement, k), func(s *solution) float64 {
+	return quantity{"bound of " + statementName(statement) + orderSuffix(k), fmt.Sprintf("%s  (order 2k = %d)", statementName(statement), 2*k), fmt.Sprintf("%s, k=%d", statement, k), func(s *solution) float64 {
 		if b := s.bound(statement, k); b != nil && inForce(b) {
 			return float64(b.Sharp)
 		}

@@ -61,7 +61,7 @@ type tableData struct {
 // order of Records.
 func Data(cfg rundir.Config, records []rundir.Record, inUse bool) ([]byte, error) {
 	all, _ := solutions(cfg, slices.Clone(records), inUse)
-	return dataOf(all, nil)
+	return dataOf(all, cfg.Grid.Method, nil)
 }
 
 // Rows is Data of the records alone, for a page that has all points already and shows
@@ -71,11 +71,13 @@ func Rows(records []rundir.Record, inUse bool) ([]byte, error) {
 	for i, r := range records {
 		all[i] = solution{Record: r, leftOut: reason(r, inUse)}
 	}
-	return dataOf(all, nil)
+	return dataOf(all, nil, nil)
 }
 
 // Data is that of the report's own records, with its Curves.
-func (r *Report) Data() ([]byte, error) { return dataOf(r.solutions, r.curvesOfFigures()) }
+func (r *Report) Data() ([]byte, error) {
+	return dataOf(r.solutions, r.Config.Grid.Method, r.curvesOfFigures())
+}
 
 // Curves are the lines that the page's charts draw, as JSON by the figures' names.
 func (r *Report) Curves() ([]byte, error) {
@@ -97,7 +99,8 @@ func (r *Report) curvesOfFigures() map[string][]lineChart {
 	return curves
 }
 
-func dataOf(all []solution, curves map[string][]lineChart) ([]byte, error) {
+// dataOf has methods in the given order, then others.
+func dataOf(all []solution, methods []string, curves map[string][]lineChart) ([]byte, error) {
 	d := tableData{Curves: curves, Format: rundir.Format, Points: make([]string, len(all))}
 	records := make([]rundir.Record, len(all))
 	for i := range all {
@@ -105,10 +108,13 @@ func dataOf(all []solution, curves map[string][]lineChart) ([]byte, error) {
 		d.Points[i] = all[i].Name
 	}
 	for _, c := range rundir.ResultColumns(records) {
-		if c.Name == "point" {
-			continue
+		switch c.Name {
+		case "point":
+		case "method":
+			d.add(seriesOf(c, methods...))
+		default:
+			d.add(seriesOf(c))
 		}
-		d.add(seriesOf(c))
 	}
 	quantities := derived(all)
 	values := make([]decimals, len(quantities))
@@ -144,12 +150,17 @@ func (d *tableData) add(s series) {
 }
 
 // seriesOf keeps numbers as numbers, and anything else as words; a seed is a word,
-// since it may have more digits than a number of JavaScript.
-func seriesOf(c rundir.Column) series {
+// since it may have more digits than a number of JavaScript. The words are those given,
+// then others in the order that they come in.
+func seriesOf(c rundir.Column, words ...string) series {
 	s := series{Name: c.Name, Label: columnLabel(c.Name)}
 	numbers := make(decimals, len(c.Values))
 	codes := make([]int, len(c.Values))
 	at := map[string]int{}
+	for i, word := range words {
+		at[word] = i
+		s.Words = append(s.Words, word)
+	}
 	for i, v := range c.Values {
 		numbers[i], codes[i] = math.NaN(), -1
 		word := ""

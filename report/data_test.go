@@ -63,6 +63,35 @@ func TestData(t *testing.T) {
 	}
 }
 
+// Methods are in the order of the configuration, as in the still figure; no two columns
+// of one kind of value have the same heading.
+func TestWordsAndLabels(t *testing.T) {
+	cfg := gridConfig([]float64{0.1}, []int{20}, 1)
+	cfg.Grid.Method = []string{"sgd", "gd", "label-noise"}
+	cfg.SGD.LabelNoise = 0.1
+	js, err := Data(cfg, boundedRecords(cfg), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d struct{ Columns []series }
+	if err := json.Unmarshal(js, &d); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]string{}
+	for _, c := range d.Columns {
+		if other, ok := seen[c.Label]; ok {
+			t.Errorf("%s and %s are both called %s", other, c.Name, c.Label)
+		}
+		seen[c.Label] = c.Name
+		if c.Name == "method" && !slices.Equal(c.Words, cfg.Grid.Method) {
+			t.Errorf("methods %v, want the order %v", c.Words, cfg.Grid.Method)
+		}
+	}
+	if seen["Corollary 4  (order 2k = 4)"] != "corollary 4, k=2" {
+		t.Errorf("columns %v", seen)
+	}
+}
+
 func TestDecimals(t *testing.T) {
 	for v, want := range map[float64]string{0.1: "0.1", 123456: "123456", 1.23456789: "1.2346", -2e-7: "-2e-07", math.Inf(1): "null", math.NaN(): "null", 0: "0", 1e300: "1e+300"} {
 		if js, err := json.Marshal(decimals{v, v}); err != nil || string(js) != "["+want+","+want+"]" {
