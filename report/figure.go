@@ -2,12 +2,15 @@ package report
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"image/png"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -168,10 +171,24 @@ func (f figure) render(format string) ([]byte, error) {
 	if err := encode(); err != nil {
 		return nil, err
 	}
-	if format == "svg" {
+	switch format {
+	case "svg":
 		return inMillimetres(withTypes(withFonts(b.Bytes())), f.height), nil
+	case "png":
+		return withResolution(b.Bytes()), nil
 	}
 	return b.Bytes(), nil
+}
+
+// withResolution adds pngDPI to a PNG file, as a chunk pHYs in pixels per metre behind
+// its header: programs place the figure in the size that it is drawn in.
+func withResolution(file []byte) []byte {
+	const header = 8 + 4 + 4 + 13 + 4 // the signature, and of IHDR length, type, data and CRC
+	perMetre := uint32(math.Round(pngDPI / 0.0254))
+	chunk := binary.BigEndian.AppendUint32([]byte("pHYs"), perMetre)
+	chunk = append(binary.BigEndian.AppendUint32(chunk, perMetre), 1)
+	whole := append(binary.BigEndian.AppendUint32(nil, uint32(len(chunk)-4)), chunk...)
+	return slices.Insert(file, header, binary.BigEndian.AppendUint32(whole, crc32.ChecksumIEEE(chunk))...)
 }
 
 func written(canvas io.WriterTo, b *bytes.Buffer) error {

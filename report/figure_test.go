@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"image/png"
 	"math"
 	"os"
 	"path/filepath"
@@ -32,6 +33,14 @@ func TestFiguresOfOddRuns(t *testing.T) {
 				data, err := f.render(format)
 				if err != nil || len(data) < 500 {
 					t.Errorf("%s: %s.%s: %d bytes, %v", name, f.name, format, len(data), err)
+				}
+				if format == "png" {
+					if at := bytes.Index(data, []byte("pHYs\x00\x00\x2e\x23\x00\x00\x2e\x23\x01")); at != 33+4 { // 11811 pixels a metre
+						t.Errorf("%s: %s: resolution at %d", name, f.name, at)
+					}
+					if _, err := png.Decode(bytes.NewReader(data)); err != nil { // checks CRCs
+						t.Errorf("%s: %s: %v", name, f.name, err)
+					}
 				}
 				if format == "svg" && (bytes.Contains(data, []byte("NaN")) || bytes.Contains(data, []byte("Inf"))) {
 					t.Errorf("%s: %s has a coordinate that is no number", name, f.name)
