@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 )
 
@@ -38,6 +39,19 @@ func (l miniLine) class(of string) string {
 		return of + " faint"
 	}
 	return of
+}
+
+// counted are the axes of whole numbers from 0, which have no other ticks.
+var counted = []string{"step", "order k", "number"}
+
+func wholeTicks(ticks []plot.Tick) []plot.Tick {
+	var values []float64
+	for _, t := range ticks {
+		if t.Label != "" && t.Value >= 0 && t.Value == math.Trunc(t.Value) {
+			values = append(values, t.Value)
+		}
+	}
+	return labelled(values)
 }
 
 // The chart in units of its own, a CSS pixel at its usual size.
@@ -170,7 +184,11 @@ func (m mini) SVG() template.HTML {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg class="mini" viewBox="0 0 %d %d" role="img" aria-label="%s">`, miniWidth, miniHeight, template.HTMLEscapeString(m.Heading))
 	style := textStyle(tickSize)
-	for _, t := range newRuler(x, miniRight-miniLeft, style, false).ticks(nil) {
+	across := newRuler(x, miniRight-miniLeft, style, false).ticks(nil)
+	if slices.Contains(counted, m.x) {
+		across = wholeTicks(across)
+	}
+	for _, t := range across {
 		if t.Label != "" {
 			fmt.Fprintf(&b, `<path class="axis" d="M%.1f,%dv4"/>%s`, tx(t.Value), miniBottom, miniText(tx(t.Value), miniBottom+15, "tick", "middle", t.Label))
 		}

@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/json"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +51,40 @@ func TestLongHistory(t *testing.T) {
 		}
 		if cut := strings.Contains(m.Caption, "Of 50000 values"); cut == whole {
 			t.Errorf("the caption is %q, whole: %t", m.Caption, whole)
+		}
+	}
+}
+
+// A training that diverged at its first step has steps that are whole and not negative,
+// and nothing is said of numbers that it has not.
+func TestDivergedAtOnce(t *testing.T) {
+	cfg := gridConfig([]float64{100}, []int{20}, 1)
+	rs := records(cfg)
+	diverge(&rs[0])
+	nan := rundir.Number(math.NaN())
+	rs[0].Result.Training.TestLoss, rs[0].Result.Training.TrainAccuracy, rs[0].Result.Training.TestAccuracy = nan, nan, nan
+	rs[0].Result.Fit.MaxResidual = nan
+	s := &solution{Record: rs[0]}
+	for _, f := range s.facts() {
+		if strings.Contains(f.Value, "–") || f.Name == "Loss" || f.Name == "Accuracy" {
+			t.Errorf("%s: %s", f.Name, f.Value)
+		}
+	}
+	rs[0].Result.Training.TrainAccuracy = 0.5
+	if facts := s.facts(); !slices.Contains(facts, fact{"Accuracy", "50.00% in training"}) {
+		t.Errorf("facts %v", facts)
+	}
+	for _, step := range []int64{0, 1} {
+		minis := s.minis([]rundir.HistoryRow{{Step: step, BatchLoss: 9, Probe: rundir.Probe{ProbeSamples: 10, TrainAccuracy: 0.5, TestAccuracy: 0.5}}}, true)
+		for _, m := range minis {
+			for _, label := range regexp.MustCompile(`text-anchor="middle"[^>]*>([^<]*)<`).FindAllStringSubmatch(string(m.SVG()), -1) {
+				if strings.ContainsAny(label[1], "−.") {
+					t.Errorf("%s: the axis of steps has %s", m.Heading, label[1])
+				}
+			}
+		}
+		if len(minis) < 2 {
+			t.Errorf("step %d: %d charts", step, len(minis))
 		}
 	}
 }

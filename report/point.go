@@ -159,14 +159,21 @@ func (s *solution) facts() []fact {
 	}
 	if t := res.Training; t != nil {
 		add("Training", fmt.Sprintf("%s after %s", t.Status, plural(t.Steps, "step", "steps")))
-		add("Loss", fmt.Sprintf("%s in training, %s on the test set (%s)", measured(float64(t.TrainLoss)), measured(float64(t.TestLoss)), lossWords(s.Point.Loss)))
-		add("Accuracy", fmt.Sprintf("%s in training, %s on the test set", percent(float64(t.TrainAccuracy)), percent(float64(t.TestAccuracy))))
+		if loss := known(measured, "%s in training", t.TrainLoss, "%s on the test set", t.TestLoss); loss != "" {
+			add("Loss", loss+" ("+lossWords(s.Point.Loss)+")")
+		}
+		if accuracy := known(percent, "%s in training", t.TrainAccuracy, "%s on the test set", t.TestAccuracy); accuracy != "" {
+			add("Accuracy", accuracy)
+		}
 	}
-	word := "interpolates"
+	fit := "interpolates"
 	if !res.Fit.Interpolates {
-		word = "does not interpolate"
+		fit = "does not interpolate"
 	}
-	add("Fit", fmt.Sprintf("%s: Σ‖f−y‖²/Σ‖y‖² = %s, largest residual %s", word, measured(float64(res.Fit.RelativeLoss)), measured(float64(res.Fit.MaxResidual))))
+	if numbers := known(measured, "Σ‖f−y‖²/Σ‖y‖² = %s", res.Fit.RelativeLoss, "largest residual %s", res.Fit.MaxResidual); numbers != "" {
+		fit += ": " + numbers
+	}
+	add("Fit", fit)
 	add("Effective η", fmt.Sprintf("%s, with batches of %d", measured(float64(res.Convention.EffectiveLearningRate)), res.Convention.BatchSize))
 	if c := res.Curvature; c != nil {
 		add("Curvature", curvatureWords(c))
@@ -181,6 +188,18 @@ func (s *solution) facts() []fact {
 		add("Data", fmt.Sprintf("%s, n = %d; %s", s.Point.Dataset.Name, res.Data.Samples, res.Convention.Preprocessing))
 	}
 	return facts
+}
+
+// known says two numbers as far as they are finite: a training that diverged has none.
+func known(format func(float64) string, first string, a rundir.Number, second string, b rundir.Number) string {
+	var parts []string
+	if finite(float64(a)) {
+		parts = append(parts, fmt.Sprintf(first, format(float64(a))))
+	}
+	if finite(float64(b)) {
+		parts = append(parts, fmt.Sprintf(second, format(float64(b))))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func curvatureWords(c *rundir.Curvature) string {
