@@ -19,6 +19,7 @@ var templates embed.FS
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"symbols": symbols,
+	"message": message,
 	"decimal": decimal2,
 	"plural":  plural,
 	"sign":    signWord,
@@ -63,7 +64,11 @@ type content struct {
 	Stability                  *stabilityTable
 	Bounds                     *boundsTable
 	Pages                      []template.HTML // of the points that are in the file
+	Listed                     []pointLink     // until a script makes a table of all
 }
+
+// pointLink leads to the page of a point.
+type pointLink struct{ Address, Place, LeftOut string }
 
 // HTML is the report page: one file without any external resource, with as many
 // pages of points as fit. Equal records give equal bytes.
@@ -85,6 +90,7 @@ func (r *Report) Overview(l Links) ([]byte, error) {
 	if err = errors.Join(<-paged, err); err != nil {
 		return nil, err
 	}
+	c.Listed = r.listed(l, len(c.Pages))
 	if len(r.orders) > 0 {
 		c.Order = r.orders[0]
 	}
@@ -157,14 +163,9 @@ func (r *Report) pointPages(l Links) ([]template.HTML, error) {
 	if l.Points != "" {
 		return nil, nil
 	}
-	order := make([]*solution, len(r.solutions))
-	for i := range r.solutions {
-		order[i] = &r.solutions[i]
-	}
-	slices.SortStableFunc(order, func(a, b *solution) int { return a.repetition - b.repetition })
 	var found []template.HTML
 	left := pageBudget
-	for _, s := range order {
+	for _, s := range r.byRepetition() {
 		section, err := r.section(s, l)
 		if err != nil {
 			return nil, err
@@ -176,6 +177,37 @@ func (r *Report) pointPages(l Links) ([]template.HTML, error) {
 	}
 	return found, nil
 }
+
+// byRepetition are the solutions in the order of their pages.
+func (r *Report) byRepetition() []*solution {
+	order := make([]*solution, len(r.solutions))
+	for i := range r.solutions {
+		order[i] = &r.solutions[i]
+	}
+	slices.SortStableFunc(order, func(a, b *solution) int { return a.repetition - b.repetition })
+	return order
+}
+
+// listed are links to the first pages of points, for readers without JavaScript; inside
+// the file are those of the first ones.
+func (r *Report) listed(l Links, inside int) []pointLink {
+	order := r.byRepetition()
+	if l.Points == "" {
+		order = order[:inside]
+	}
+	var links []pointLink
+	for _, s := range order[:min(len(order), mostListed)] {
+		address := "#" + s.Name
+		if l.Points != "" {
+			address = l.Points + url.PathEscape(s.Name)
+		}
+		links = append(links, pointLink{address, placeOf(s), s.leftOut})
+	}
+	return links
+}
+
+// mostListed is the number of links to points.
+const mostListed = 200
 
 // mostRows is the length of a table of the page, and mostLinkedRows that of one whose
 // style and data are elsewhere.

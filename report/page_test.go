@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -92,6 +94,39 @@ func wellFormed(page []byte) error {
 				return fmt.Errorf("id %q appears twice", a.Value)
 			} else if a.Name.Local == "id" {
 				ids[a.Value] = true
+			}
+		}
+	}
+}
+
+// Without a script, a page leads to those of the points that have one.
+func TestPagesOfPointsAreListed(t *testing.T) {
+	var batches []int
+	for i := range 60 {
+		batches = append(batches, i+1)
+	}
+	cfg := gridConfig([]float64{0.1, 0.2}, batches, 2)
+	rs := records(cfg)
+	diverge(&rs[0])
+	r := fromRecords(cfg, rs, false, fewDraws)
+	file, err := r.HTML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	served, err := r.Overview(Links{Style: "a.css", Script: "a.js", Data: "data.json", Points: "point/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, page := range map[string]string{"#": string(file), "point/": string(served)} {
+		_, page, _ = strings.Cut(page, `id="all-points"`)
+		list, _, _ := strings.Cut(page, "</div>")
+		links := regexp.MustCompile(`href="`+name+`([^"]*)"`).FindAllStringSubmatch(list, -1)
+		if len(links) != mostListed || !strings.Contains(list, "200 of 240 points are listed") || !strings.Contains(list, "<small>"+diverged) {
+			t.Errorf("%s: %d links in %.400s", name, len(links), list)
+		}
+		for _, link := range links {
+			if point, err := url.PathUnescape(link[1]); err != nil || name == "#" && !strings.Contains(page, fmt.Sprintf(`id="%s"`, point)) || !slices.ContainsFunc(rs, func(r rundir.Record) bool { return r.Name == point }) {
+				t.Fatalf("%s: a link to %q (%v)", name, link[1], err)
 			}
 		}
 	}

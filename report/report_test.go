@@ -102,6 +102,23 @@ func TestGroupWarnings(t *testing.T) {
 	}
 }
 
+// A warning of results.json is set as the rest of the page, and is text.
+func TestMessage(t *testing.T) {
+	for text, want := range map[string]string{
+		"eta_all_orders: only the lower end is proven":  "η of all orders: only the lower end is proven",
+		"lyapunov: the rate has not settled":            "Lyapunov exponent: the rate has not settled",
+		"theorem 4, k = 2: the volume leaves float64":   "Theorem 4, k = 2: the volume leaves float64",
+		"divided by V_X^(1/2), its logarithm -1652.61":  "divided by <i>V</i><sub>X</sub><sup>1/2</sup>, its logarithm −1652.61",
+		"numbers times e^(−1.65)":                       "numbers times e<sup>−1.65</sup>",
+		"relative loss 1.5e-05 is above 1e-3: <b>":      "relative loss 1.5·10⁻⁵ is above 1·10⁻³: &lt;b&gt;",
+		"seminorms are null: no radius (--radius), l-2": "seminorms are null: no radius (--radius), l-2",
+	} {
+		if got := string(message(text)); got != want {
+			t.Errorf("%q is set as %q, want %q", text, got, want)
+		}
+	}
+}
+
 func ExampleSpearman() {
 	learningRate := []float64{0.05, 0.1, 0.2, 0.4}
 	gW := []float64{50.1, 43.3, 33.0, 28.7}
