@@ -11,8 +11,14 @@ class Chart extends Panel {
   constructor(spec, name) {
     super(spec, name, whole);
     this.means = false;
+    this.first = this.subject;
     this.begin("Axes and colour", this.choices());
   }
+
+  // subject is what the reader chooses beside the axes' scales.
+  get subject() { return JSON.stringify([this.spec.x, this.spec.y, this.spec.color || "", this.means]); }
+
+  get changed() { return this.subject !== this.first; }
 
   column(name) { return table.columns.get(name); }
 
@@ -50,6 +56,26 @@ class Chart extends Panel {
   prepare() {
     this.all = this.marks();
     this.none = this.all.length ? "" : "no point has both";
+    this.fit();
+  }
+
+  // fit makes room for words at the axes and in the legend. How many of an axis have a
+  // place, and how many letters a line of theirs has, follows from that.
+  fit() {
+    const words = c => c && c.words, x = words(this.column(this.spec.x)), legend = this.column(this.spec.color);
+    const left = words(this.ys[0]) ? 112 : whole.left, right = words(legend) && legend.distinct.length > 1 ? 244 : whole.right;
+    this.words = {x: {most: 12, letters: 0}, y: {most: 20, letters: 16}};
+    let lines = 1;
+    if (x) {
+      this.words.x.letters = Math.floor((right - left) / Math.min(x.length, this.words.x.most) / 5.2);
+      lines = Math.max(1, ...this.wordTicks("x", x).map(t => t.lines.length));
+    }
+    this.frame = {...whole, left, right, height: whole.height + 10 * (lines - 1)};
+  }
+
+  wordTicks(which, words) {
+    const {most, letters} = this.words[which], stride = Math.ceil(words.length / most);
+    return words.map((w, at) => ({at, label: w})).filter(t => t.at % stride === 0).map(t => ({...t, lines: wrapped(t.label, letters, 3)}));
   }
 
   extent(which) {
@@ -63,6 +89,7 @@ class Chart extends Panel {
 
   place() {
     const {left, right, above, below} = this.frame;
+    this.lost = this.all.filter(m => this.x.log && m.x <= 0 || this.y.log && m.y <= 0).length;
     this.shown = this.all.filter(m => {
       m.px = this.x.at(m.x);
       m.py = this.y.at(m.y);
@@ -102,20 +129,21 @@ class Chart extends Panel {
 
   ticks(which, n) {
     const column = which === "x" ? this.column(this.spec.x) : this.ys[0], scale = this[which];
-    if (column && column.words) return column.words.map((w, at) => ({at, label: w.slice(0, 14)})).filter(t => t.at >= scale.lo && t.at <= scale.hi);
+    if (column && column.words) return this.wordTicks(which, column.words).filter(t => t.at >= scale.lo && t.at <= scale.hi);
     return ticksOf(scale, n, column && gridAxes.includes(column.name) ? column.distinct : []);
   }
 
   get labels() {
     const ys = this.ys, short = c => c.label.replace(/ +\(.*\)$/, "");
-    return [this.column(this.spec.x)?.label, ys.length > 1 ? ys.map((c, kind) => `${"●▲■"[kind]} ${short(c)}`).join("   ") : ys.map(c => c.label).join()];
+    const y = ys.length > 1 ? ys.map((c, kind) => `${"●▲■"[kind]} ${short(c)}`).join("   ") : ys.map(c => c.label).join();
+    return [this.column(this.spec.x)?.label, this.means ? `${y}, mean ± 95% interval` : y];
   }
 
-  // drawMedians joins the medians over the points that count, a line for each colour;
-  // words have no order to be joined in.
+  // drawMedians joins the medians over all points that count, also those out of view, a
+  // line for each colour; words have no order to be joined in.
   drawMedians(into, color) {
     const series = new Map(), by = this.column(this.spec.color);
-    for (const m of this.shown) {
+    for (const m of this.all) {
       if (m.hollow) continue;
       const key = `${m.kind} ${by ? by.number(m.i) : ""}`;
       if (!series.has(key)) series.set(key, {color: color(m.i), at: new Map()});
@@ -123,12 +151,13 @@ class Chart extends Panel {
       if (!at.has(m.x)) at.set(m.x, []);
       at.get(m.x).push(m.y);
     }
-    const words = this.column(this.spec.x).words;
+    const words = this.column(this.spec.x)?.words;
     for (const {color, at} of series.values()) {
       const middle = v => { v.sort((a, b) => a - b); const h = (v.length - 1) / 2; return (v[Math.floor(h)] + v[Math.ceil(h)]) / 2; };
-      const places = [...at.keys()].sort((a, b) => a - b).map(x => [this.x.at(x), this.y.at(middle(at.get(x))).toFixed(1)]);
+      const places = [...at.keys()].sort((a, b) => a - b).map(x => [this.x.at(x), this.y.at(middle(at.get(x)))]).filter(p => p.every(Number.isFinite)).map(([x, y]) => [x, y.toFixed(1)]);
+      if (places.length === 0) continue;
       const d = words ? places.map(([x, y]) => `M${(x - 9).toFixed(1)},${y}h18`).join("") : "M" + places.map(([x, y]) => `${x.toFixed(1)},${y}`).join("L");
-      into.append(svg("path", {d, class: "median", stroke: color}));
+      into.append(svg("path", {d, class: "median", stroke: inked(color)}));
     }
   }
 
@@ -148,8 +177,10 @@ class Chart extends Panel {
     }
     for (const key of [...groups.keys()].sort((a, b) => a.slice(0, 3).localeCompare(b.slice(0, 3)))) {
       const g = groups.get(key), fade = g.faded ? " faded" : "";
-      if (g.bars.length) into.append(svg("path", {d: g.bars.join(""), class: "bars" + fade, stroke: g.color}));
-      into.append(g.hollow ? svg("path", {d: g.d.join(""), class: "hollow" + fade, stroke: g.color}) : svg("path", {d: g.d.join(""), class: (this.shown.length > 2000 ? "dense" : "edged") + fade, fill: g.color}));
+      const d = g.d.join(""), line = inked(g.color);
+      if (g.bars.length) into.append(svg("path", {d: g.bars.join(""), class: "bars" + fade, stroke: line}));
+      if (g.hollow) into.append(svg("path", {d, class: "hollow" + fade, stroke: line}));
+      else into.append(this.shown.length > 2000 ? svg("path", {d, class: "dense" + fade, fill: line}) : svg("path", {d, class: "edged" + fade, fill: g.color}));
     }
   }
 

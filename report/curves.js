@@ -5,6 +5,9 @@
 // The drawing of a point's page, as the still that it takes the place of.
 const small = {width: 272, height: 168, left: 46, right: 264, above: 8, below: 132, grid: true, ticks: [5, 5]};
 
+// The axes of whole numbers from 0, which have no other ticks.
+const counted = ["step", "order k", "number"];
+
 class Curves extends Panel {
   // find returns what is to be drawn: from the figure's element, or from the data.
   constructor(find, name, frame) {
@@ -28,7 +31,8 @@ class Curves extends Panel {
 
   // ticks begin at zero where that has a place on a logarithmic axis.
   ticks(which, n) {
-    const {zero} = this.spec, ticks = super.ticks(which, n);
+    const {zero} = this.spec, integers = which === "x" && counted.includes(this.spec.xlabel);
+    const ticks = super.ticks(which, n).filter(t => !integers || t.at >= 0 && Number.isInteger(t.at));
     if (which !== "x" || !zero || !this.x.log || zero < this.x.lo || zero > this.x.hi) return ticks;
     return [{at: zero, label: "0"}, ...ticks.filter(t => this.x.at(t.at) > this.x.at(zero) + 25)];
   }
@@ -49,7 +53,9 @@ class Curves extends Panel {
   }
 
   place() {
+    this.lost = 0;
     for (const l of this.lines) {
+      if (!l.guide) this.lost += l.y.filter((v, j) => this.y.log && v <= 0 || this.x.log && this.onX(l.x[j]) <= 0).length;
       l.px = l.x.map(v => this.x.at(this.onX(v)));
       l.py = l.y.map(v => this.y.at(v));
       l.path = this.path(l, l.py);
@@ -88,7 +94,7 @@ class Curves extends Panel {
 
   inside(into) {
     const {right, below} = this.frame, own = this.spec.color !== undefined;
-    const color = own ? this.coloring() : null;
+    const color = own ? this.coloring(inked) : null;
     const look = (l, kind) => kind + (l.faint ? " faint" : "") + (own && shared.kept !== null && !shared.kept[l.i] ? " faded" : "");
     const paint = (l, name) => own ? {[name]: color(l.i)} : {};
     for (const l of this.lines) {

@@ -27,6 +27,22 @@ function plain(label) { return pieces(label).map(p => (p.shift ? "_" : "") + p.t
 // marked is a label as nodes of HTML.
 function marked(label) { return pieces(label).map(p => p.shift > 0 ? html("sub", {}, p.text) : p.shift < 0 ? html("sup", {}, p.text) : p.text); }
 
+// wrapped breaks a text at spaces and hyphens into lines of at most n letters; what does
+// not fit into so many lines ends in dots.
+function wrapped(text, n, most) {
+  const lines = [""];
+  for (const part of text.split(/(?<=[ -])/)) {
+    const last = lines.length - 1;
+    if (lines[last] && (lines[last] + part).trimEnd().length > n) lines.push(part);
+    else lines[last] += part;
+  }
+  return lines.slice(0, most).map((l, k) => {
+    const goesOn = k === most - 1 && lines.length > most;
+    l = l.trimEnd();
+    return l.length > n || goesOn ? l.slice(0, Math.max(n - 1, 1)) + "…" : l;
+  });
+}
+
 function svgText(x, y, label, attributes = {}) {
   const t = svg("text", {x, y, ...attributes});
   let low = 0;
@@ -53,7 +69,17 @@ function ramp(t) {
 }
 
 // Colours of words: those of Okabe and Ito (2008), told apart by the colour-blind.
-const wordColors = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999"];
+const wordColors = ["rgb(0,114,178)", "rgb(230,159,0)", "rgb(0,158,115)", "rgb(204,121,167)", "rgb(86,180,233)", "rgb(213,94,0)", "rgb(240,228,66)", "rgb(153,153,153)"];
+const noColor = "rgb(153,153,153)";
+
+// inked is a colour for lines and rings, as in the figures: darker where it would have a
+// contrast below 3 to white paper.
+function inked(color) {
+  if (dark.matches) return color;
+  const parts = color.match(/\d+/g).map(Number), [r, g, b] = parts.map(v => Math.pow(v / 255, 2.2));
+  const part = Math.min(1, Math.pow(0.29 / (0.2126 * r + 0.7152 * g + 0.0722 * b), 1 / 2.2));
+  return `rgb(${parts.map(v => Math.round(part * v)).join(",")})`;
+}
 
 // A Scale maps [lo, hi] to [from, to], linearly or in the logarithm.
 class Scale {

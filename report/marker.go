@@ -12,7 +12,12 @@ import (
 // markers draws a series, each dot with the outline around its place.
 func markers(ds []dot, outline func(at vg.Point) vg.Path) drawn {
 	return func(c draw.Canvas, x, y func(float64) vg.Length) {
-		ds := some(c, ds)
+		ds := slices.Clone(some(c, ds))
+		for i := range ds {
+			if ds[i].hollow {
+				ds[i].color = inked(ds[i].color)
+			}
+		}
 		if len(ds) <= mostOutlines {
 			for _, d := range ds {
 				fillOrRing(c, outline(vg.Point{X: x(d.x), Y: y(d.y)}), d)
@@ -87,8 +92,8 @@ func fillOrRing(c draw.Canvas, path vg.Path, d dot) {
 }
 
 // dashed is a horizontal line.
-func dashed(from, to, y float64, clr color.Color) drawn {
+func dashed(from, to, y float64, clr color.RGBA) drawn {
 	return func(c draw.Canvas, tx, ty func(float64) vg.Length) {
-		c.StrokeLine2(draw.LineStyle{Color: clr, Width: 0.8, Dashes: []vg.Length{3, 2}}, tx(from), ty(y), tx(to), ty(y))
+		c.StrokeLine2(draw.LineStyle{Color: inked(clr), Width: 0.8, Dashes: []vg.Length{3, 2}}, tx(from), ty(y), tx(to), ty(y))
 	}
 }

@@ -101,13 +101,13 @@ func radius(n int) vg.Length {
 }
 
 // polyline joins points that are sorted along x.
-func polyline(x, y []float64, clr color.Color, width vg.Length) drawn {
+func polyline(x, y []float64, clr color.RGBA, width vg.Length) drawn {
 	return func(c draw.Canvas, tx, ty func(float64) vg.Length) {
 		points := make([]vg.Point, len(x))
 		for i := range x {
 			points[i] = vg.Point{X: tx(x[i]), Y: ty(y[i])}
 		}
-		c.StrokeLines(draw.LineStyle{Color: clr, Width: width}, points)
+		c.StrokeLines(draw.LineStyle{Color: inked(clr), Width: width}, points)
 	}
 }
 

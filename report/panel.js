@@ -7,6 +7,7 @@
 //   order           the marks in the order of the arrow keys
 //   same(m, n)      whether n was m before a change
 //   shown           the marks that are in view
+//   lost            how many have no place on a logarithmic axis
 //   nearest(p)      the one at a place of the drawing, null for none
 //   inside(into)    draws what is between the axes
 //   describe(m)     {title, lines: [[label, text], …], px, py} for the tooltip
@@ -25,6 +26,7 @@ class Panel {
     this.view = null; // what a drag has zoomed to
     this.at = -1; // the mark of the keyboard
     this.current = null; // the mark that is pointed at here
+    this.lost = 0;
     this.root = svg("svg", {class: frame.grid ? "chart mini" : "chart", tabindex: "0", role: "application", "aria-roledescription": "chart"});
     this.reset = html("button", {type: "button", disabled: ""}, "show all");
     this.reset.addEventListener("click", () => this.zoom(null));
@@ -38,12 +40,12 @@ class Panel {
   }
 
   scale(which, from, to) {
-    const {values, ends = [], words = null} = this.extent(which);
+    const {values, ends = [], words = null} = this.extent(which), positive = v => v > 0;
     let lo = Infinity, hi = -Infinity;
     for (const v of values) { lo = Math.min(lo, v); hi = Math.max(hi, v); }
-    const wanted = this.log[which] === null ? this.automatic(which, lo, hi) : this.log[which];
-    const log = lo > 0 && !words && wanted;
-    const [a, b] = this.view ? this.view[which] : words ? [-0.5, words.length - 0.5] : spanOf(values.concat(log ? ends.filter(v => v > 0) : ends), log);
+    const wanted = this.log[which] === null ? lo > 0 && this.automatic(which, lo, hi) : this.log[which];
+    const log = wanted && !words && values.some(positive), all = values.concat(ends);
+    const [a, b] = this.view ? this.view[which] : words ? [-0.5, words.length - 0.5] : spanOf(log ? all.filter(positive) : all, log);
     return new Scale(a, b, log && a > 0, from, to);
   }
 
@@ -70,7 +72,9 @@ class Panel {
     inner.append(this.over);
     this.root.append(inner);
     if (this.none) this.root.append(svgText((left + right) / 2, (above + below) / 2, this.none, {class: "tick", "text-anchor": "middle"}));
-    this.root.setAttribute("aria-label", `${this.name}: ${this.summary()}`);
+    const lost = this.lost ? `${this.lost} at or below 0 ${this.lost === 1 ? "is" : "are"} not drawn` : "";
+    if (lost) this.root.append(svgText(left + 2, Math.max(above - 3, 8), lost, {class: "tick long"}));
+    this.root.setAttribute("aria-label", `${this.name}: ${this.summary()}${lost && ` On a logarithmic axis ${lost}.`}`);
     this.highlight();
   }
 
@@ -92,18 +96,17 @@ class Panel {
 
   drawAxes() {
     const {left, right, above, below, height, grid, ticks: [nx, ny]} = this.frame;
-    const across = this.ticks("x", nx), room = (right - left) / across.length;
-    for (const t of across) {
+    // A tick of words has lines.
+    const label = (t, px, py, anchor) => (t.lines || [t.label]).forEach((l, k) => this.root.append(svgText(px, py + 10 * k, l, {class: t.lines ? "tick long" : "tick", "text-anchor": anchor})));
+    for (const t of this.ticks("x", nx)) {
       const px = this.x.at(t.at);
       this.root.append(svg("path", {d: `M${px},${below}v4`, class: "axis"}));
-      // A word that is too long has two lines.
-      const lines = 6.2 * plain(t.label).length > room ? t.label.split(/(?<=-)/) : [t.label];
-      lines.forEach((l, k) => this.root.append(svgText(px, below + (grid ? 15 : 16) + (lines.length > 1 ? 10 * k - 2 : 0), l, {class: lines.length > 1 ? "tick long" : "tick", "text-anchor": "middle"})));
+      label(t, px, below + (grid ? 15 : 16), "middle");
     }
     for (const t of this.ticks("y", ny)) {
-      const py = this.y.at(t.at);
-      this.root.append(grid ? svg("path", {d: `M${left},${py}H${right}`, class: "grid"}) : svg("path", {d: `M${left},${py}h-4`, class: "axis"}),
-        svgText(left - (grid ? 6 : 7), py + 3.5, t.label, {class: "tick", "text-anchor": "end"}));
+      const py = this.y.at(t.at), lines = t.lines ? t.lines.length : 1;
+      this.root.append(grid ? svg("path", {d: `M${left},${py}H${right}`, class: "grid"}) : svg("path", {d: `M${left},${py}h-4`, class: "axis"}));
+      label(t, left - (grid ? 6 : 7), py + 3.5 - 5 * (lines - 1), "end");
     }
     this.root.append(svg("path", {d: `M${left},${above}V${below}H${right}`, class: "axis"}));
     const [x, y] = this.labels;
@@ -111,27 +114,38 @@ class Panel {
     if (y) this.root.append(svgText(0, 0, y, {class: 6.6 * plain(y).length > below - above ? "name long" : "name", "text-anchor": "middle", transform: `translate(11 ${(above + below) / 2}) rotate(-90)`}));
   }
 
-  // coloring returns a colour for a point, and draws the legend.
-  coloring() {
-    const {right, above} = this.frame, c = table.columns.get(this.spec.color);
-    if (!c || c.distinct.length < 2) return () => ramp(0.3);
-    const values = c.distinct, legend = (y, color, text) => this.root.append(
-      svg("circle", {cx: right + 16, cy: y, r: 4, fill: color, class: "edged"}), svgText(right + 25, y + 3.5, text, {class: "tick"}));
-    this.root.append(svgText(right + 10, above + 3, c.label.replace("learning rate η", "η").replace("batch size B", "B"), {class: "name"}));
+  // coloring returns a colour for a point, in the given tone, and draws the legend.
+  coloring(tone = color => color) {
+    const {right, above, below, width} = this.frame, c = table.columns.get(this.spec.color);
+    if (!c || c.distinct.length < 2) return () => tone(ramp(0.3));
+    const values = c.distinct, legend = (y, color, lines) => this.root.append(
+      svg("circle", {cx: right + 16, cy: y, r: 4, fill: color, class: "edged"}), ...lines.map((l, k) => svgText(right + 25, y + 3.5 + 10 * k, l, {class: c.words ? "tick long" : "tick"})));
+    // A long name stands above the axes and ends with the drawing.
+    const name = c.label.replace("learning rate η", "η").replace("batch size B", "B"), long = 6.6 * plain(name).length > width - right - 10;
+    this.root.append(long ? svgText(width - 2, above - 3, name, {class: "name long", "text-anchor": "end"}) : svgText(right + 10, above + 3, name, {class: "name"}));
     if (c.words) {
-      values.slice(0, 10).forEach((v, k) => legend(above + 20 + 15 * k, wordColors[v % 8], c.words[v].slice(0, 12)));
-      return i => Number.isNaN(c.number(i)) ? "#999" : wordColors[c.number(i) % 8];
+      let y = above + 20;
+      for (const v of values) {
+        if (y > below - 15) {
+          this.root.append(svgText(right + 12, y, "…", {class: "tick"}));
+          break;
+        }
+        const lines = wrapped(c.words[v], Math.floor((width - right - 25) / 5.2), 2);
+        legend(y, tone(wordColors[v % 8]), lines);
+        y += 5 + 10 * lines.length;
+      }
+      return i => tone(Number.isNaN(c.number(i)) ? noColor : wordColors[c.number(i) % 8]);
     }
     const lo = values[0], hi = values[values.length - 1];
     const scale = new Scale(lo, hi, lo > 0 && hi >= 4 * lo, above + 140, above + 16);
-    const color = v => ramp(Math.round(scale.part(v) * 23) / 23);
+    const color = v => tone(ramp(Math.round(scale.part(v) * 23) / 23));
     if (values.length <= 8) {
-      [...values].reverse().forEach((v, k) => legend(above + 20 + 15 * k, color(v), show(v)));
+      [...values].reverse().forEach((v, k) => legend(above + 20 + 15 * k, color(v), [show(v)]));
     } else {
       for (let k = 0; k < 24; k++) this.root.append(svg("rect", {x: right + 12, y: scale.at(scale.inverse(scale.from + (k + 1) / 24 * (scale.to - scale.from))), width: 9, height: 6, fill: ramp(k / 23)}));
       for (const t of ticksOf(scale, 6, [])) this.root.append(svgText(right + 25, scale.at(t.at) + 3.5, t.label, {class: "tick"}));
     }
-    return i => Number.isFinite(c.number(i)) ? color(c.number(i)) : "#999";
+    return i => Number.isFinite(c.number(i)) ? color(c.number(i)) : tone(noColor);
   }
 
   // show points at a mark, or at nothing.
@@ -152,6 +166,10 @@ class Panel {
       const box = this.root.getBoundingClientRect();
       return [(e.clientX - box.left) * this.frame.width / box.width, (e.clientY - box.top) * this.frame.height / box.height];
     };
+    const inFrame = ([px, py]) => {
+      const {left, right, above, below} = this.frame;
+      return [Math.min(Math.max(px, left), right), Math.min(Math.max(py, above), below)];
+    };
     this.root.addEventListener("pointerdown", e => {
       if (e.pointerType === "touch") this.show(this.nearest(where(e)), e.clientX, e.clientY);
       else if (e.button === 0) start = where(e);
@@ -161,7 +179,7 @@ class Panel {
       if (start && Math.hypot(p[0] - start[0], p[1] - start[1]) > 4) {
         this.root.setPointerCapture(e.pointerId);
         hideTip();
-        this.over.replaceChildren(svg("rect", {class: "drag", ...boxOf(start, p)}));
+        this.over.replaceChildren(svg("rect", {class: "drag", ...boxOf(inFrame(start), inFrame(p))}));
         return;
       }
       const m = this.nearest(p);
@@ -171,7 +189,8 @@ class Panel {
     this.root.addEventListener("pointerup", e => {
       const from = start, p = where(e);
       start = null;
-      if (from && Math.hypot(p[0] - from[0], p[1] - from[1]) > 4) return this.dragged(from, p, e.shiftKey);
+      if (!from && e.pointerType !== "touch") return; // pressed elsewhere
+      if (from && Math.hypot(p[0] - from[0], p[1] - from[1]) > 4) return this.dragged(inFrame(from), inFrame(p), e.shiftKey);
       const m = this.nearest(p);
       if (m && e.button === 0) this.choose(m);
     });
@@ -208,6 +227,8 @@ class Panel {
       this.at = e.key === "Home" ? 0 : n - 1;
     } else if (e.key === "Enter" && m) {
       return this.choose(m);
+    } else if (e.key === "Escape" && !tip.hidden) {
+      return this.show(null);
     } else if (e.key === "0" || e.key === "Escape") {
       return e.key === "0" || this.view ? this.zoom(null) : keep(null);
     } else {
@@ -220,6 +241,9 @@ class Panel {
     this.show(now, box.left + px * box.width / this.frame.width, box.top + py * box.height / this.frame.height);
     say([title, ...lines.map(l => plain(l.join(" ")))].join("; "));
   }
+
+  // changed says whether it shows something else than what is said about it.
+  get changed() { return false; }
 
   choice(label, value, options, set) {
     const select = html("select", {}, ...options.map(([v, text]) => html("option", v === value ? {value: v, selected: ""} : {value: v}, text)));

@@ -75,6 +75,7 @@ func bars(ps []place, y scale, clr func(*solution) color.RGBA) drawn {
 	const width = 0.6
 	return func(c draw.Canvas, tx, ty func(float64) vg.Length) {
 		ps := some(c, ps)
+		clr := func(s *solution) color.RGBA { return inked(clr(s)) }
 		line := func(p place, x, low, high vg.Length) {
 			c.StrokeLine2(draw.LineStyle{Color: clr(p.of), Width: width}, x, low, x, high)
 		}

@@ -86,7 +86,7 @@ class Ratios extends Panel {
     // The sharp form is above the others.
     for (const m of [...this.marks].sort((a, b) => (a.kind || 3) - (b.kind || 3))) {
       const color = ramp(formColors[m.kind]), d = shape(formShapes[m.kind], m.px, m.py, m.kind ? 3.6 : 2.8);
-      into.append(svg("path", m.row.assumed ? {d, class: "hollow", stroke: color} : {d, class: "edged", fill: color}));
+      into.append(svg("path", m.row.assumed ? {d, class: "hollow", stroke: inked(color)} : {d, class: "edged", fill: color}));
     }
   }
 
