@@ -6,14 +6,15 @@ const rowHeight = 28, tableHeight = 480;
 class PointTable {
   constructor(host) {
     this.sort = {column: undefined, down: false};
-    this.query = html("input", {type: "search", placeholder: "e.g. learning_rate>=0.1 batch_size=20 finished", "aria-label": "Filter of the points", spellcheck: "false"});
+    this.query = html("input", {type: "search", placeholder: "e.g. learning_rate >= 0.1 batch_size = 20 finished", "aria-label": "Filter of the points", spellcheck: "false"});
     this.note = html("p", {class: "count", role: "status"});
     this.clear = html("button", {type: "button"}, "show all points");
     this.head = html("tr");
     this.body = html("tbody");
     this.grid = html("table", {class: "points"}, html("thead", {}, this.head), this.body);
     this.box = html("div", {class: "scroll rows", tabindex: "0", role: "region", "aria-label": "Table of points"}, this.grid);
-    host.replaceChildren(html("div", {class: "filter"}, this.query, this.clear), this.note, this.box);
+    const help = html("details", {class: "help"}, html("summary", {}, "How to filter"), html("p", {}, ...filterHelp.map((part, k) => k % 2 ? html("code", {}, part) : part)));
+    host.replaceChildren(html("div", {class: "filter"}, this.query, this.clear), help, this.note, this.box);
     this.query.addEventListener("input", () => this.filter());
     this.clear.addEventListener("click", () => { this.query.value = ""; this.filter(); });
     this.box.addEventListener("scroll", () => this.rows());
@@ -21,7 +22,10 @@ class PointTable {
     this.body.addEventListener("focusin", e => this.over(e));
     this.body.addEventListener("pointerleave", () => point(-1));
     watch("data", () => this.reset());
-    watch("kept", () => this.arrange());
+    watch("kept", () => {
+      if (!this.filtering) this.forget();
+      this.arrange();
+    });
     watch("pointed", () => this.mark());
     this.reset();
   }
@@ -29,13 +33,14 @@ class PointTable {
   reset() {
     const before = this.columns;
     this.columns = [...table.columns.values()];
-    const cell = (text, name) => {
-      const button = html("button", {type: "button"}, ...text);
+    const cell = (text, name, kind) => {
+      const button = html("button", {type: "button", ...(name && {title: `in a filter: ${/[\s"<>=!]/.test(name) ? `"${name}"` : name}`})}, ...text);
       button.addEventListener("click", () => this.sortBy(name));
-      return html("th", {scope: "col"}, button);
+      return html("th", {scope: "col", ...kind}, button);
     };
-    if (before?.map(c => c.name).join() !== this.columns.map(c => c.name).join()) {
-      this.head.replaceChildren(cell(["point"], null), ...this.columns.map(c => cell(marked(c.label), c.name)));
+    const look = columns => columns?.map(c => c.name + Boolean(c.words)).join();
+    if (look(before) !== look(this.columns)) {
+      this.head.replaceChildren(cell(["point"], null), ...this.columns.map(c => cell(marked(c.label), c.name, c.words && {class: "text"})));
       this.showSort();
     }
     if (this.query.value) this.filter();
@@ -54,21 +59,31 @@ class PointTable {
     [...this.head.children].forEach((th, k) => th.setAttribute("aria-sort", column === undefined || (k ? this.columns[k - 1].name : null) !== column ? "none" : down ? "descending" : "ascending"));
   }
 
-  // filter keeps the points for which every word of the query holds.
+  // filter keeps the points for which every condition of the query holds.
   filter() {
+    let kept = null;
     try {
-      const tests = this.query.value.split(/\s+/).filter(Boolean).map(condition);
-      this.query.setCustomValidity("");
-      this.problem = "";
-      if (tests.length === 0) return keep(null);
-      const kept = new Uint8Array(table.points.length);
-      for (let i = 0; i < kept.length; i++) kept[i] = tests.every(t => t(i)) ? 1 : 0;
-      keep(kept);
+      const tests = conditions(this.query.value);
+      this.wrong("");
+      if (tests.length) kept = Uint8Array.from(table.points, (_, i) => tests.every(t => t(i)) ? 1 : 0);
     } catch (e) {
-      this.query.setCustomValidity(e.message);
-      this.problem = e.message;
-      this.arrange();
+      this.wrong(e.message);
+      return this.arrange();
     }
+    this.filtering = true;
+    keep(kept);
+    this.filtering = false;
+  }
+
+  // forget empties the query: another choice than the filter's is in force.
+  forget() {
+    this.query.value = "";
+    this.wrong("");
+  }
+
+  wrong(problem) {
+    this.problem = problem;
+    this.query.setCustomValidity(problem);
   }
 
   arrange() {
@@ -127,19 +142,63 @@ class PointTable {
   }
 }
 
-const comparisons = {"<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b, "=": (a, b) => a === b, "!=": (a, b) => a !== b};
+// What a reader is told of filters; every second part is to be typed.
+const filterHelp = ["All conditions hold, such as ", "batch_size = 20", " and ", 'left_out = "target loss not reached"', ": a column, one of ", "= != < <= > >=",
+  " and a value. A heading that is pointed at says its column’s name. Names and values with spaces stand in quotes. A number is equal to what is recorded or to what the table shows; where there is no value, only ", "!=",
+  " holds. Any other word is looked for in the points’ names and in all columns of words."];
 
-// condition is a word of a filter: a comparison with a column, or a text to find.
-function condition(word) {
-  const m = word.match(/^(.+?)(<=|>=|!=|=|<|>)(.*)$/);
-  if (!m || !table.columns.has(m[1])) {
-    if (m && !table.points.some(p => p.includes(word))) throw new Error(`There is no column ${m[1]}. Columns are ${[...table.columns.keys()].join(", ")}.`);
-    const low = word.toLowerCase(), texts = [...table.columns.values()].filter(c => c.words);
-    return i => table.points[i].toLowerCase().includes(low) || texts.some(c => !Number.isNaN(c.number(i)) && c.text(i).toLowerCase().includes(low));
+// comparisons take the sign of what a point has less what is asked for, NaN where it has
+// nothing.
+const comparisons = {"<": s => s < 0, "<=": s => s <= 0, ">": s => s > 0, ">=": s => s >= 0, "=": s => s === 0, "!=": s => s !== 0};
+
+// tokens are the operators and words of a filter; a part of a point's name is one word,
+// whatever is in it.
+function tokens(query) {
+  const found = [];
+  for (let rest = query.trimStart(); rest; rest = rest.trimStart()) {
+    const [plainly] = rest.match(/^[^\s"]*/), [column] = plainly.split(/[<>=!]/);
+    const word = column && column !== plainly && !columnNamed(column) && table.points.some(p => p.includes(plainly)) ? plainly : null;
+    const m = rest.match(/^(?:"([^"]*)"|(<=|>=|!=|[<>=])|((?:(?!!=)[^\s"<>=])+))/);
+    if (!m && word === null) throw new Error("A quote has no end.");
+    found.push(word !== null ? {text: word} : m[2] ? {operator: m[2]} : {text: m[1] ?? m[3]});
+    rest = rest.slice(word !== null ? word.length : m[0].length);
   }
-  const c = table.columns.get(m[1]), compare = comparisons[m[2]];
-  if (c.words) return i => !Number.isNaN(c.number(i)) && compare(c.text(i), m[3]);
-  const v = Number(m[3]);
-  if (m[3] === "" || Number.isNaN(v)) throw new Error(`${word}: want a number after ${m[2]}.`);
-  return i => compare(c.number(i), v);
+  return found;
+}
+
+function columnNamed(name) { return table.columns.get(name) || [...table.columns.values()].find(c => plain(c.label) === name); }
+
+// conditions are functions of a point that hold or not.
+function conditions(query) {
+  const parts = tokens(query), found = [];
+  while (parts.length) {
+    const {text, operator} = parts.shift();
+    if (operator) throw new Error(`There is no column before ${operator}.`);
+    if (!parts[0]?.operator) {
+      found.push(contains(text));
+      continue;
+    }
+    const {operator: by} = parts.shift(), value = parts.shift();
+    if (value?.text === undefined) throw new Error(`${text} ${by}: there is no value after ${by}.`);
+    found.push(comparison(text, by, value.text));
+  }
+  return found;
+}
+
+function contains(text) {
+  const low = text.toLowerCase(), columns = [...table.columns.values()].filter(c => c.words);
+  return i => table.points[i].toLowerCase().includes(low) || columns.some(c => !Number.isNaN(c.number(i)) && c.text(i).toLowerCase().includes(low));
+}
+
+function comparison(name, by, text) {
+  const c = columnNamed(name), holds = comparisons[by];
+  if (!c) throw new Error(`There is no column ${name}. Columns are ${[...table.columns.keys()].join(", ")}.`);
+  const shown = c.words ? text : text.replace("-", "−"), v = c.words ? text : Number(text.replace("−", "-"));
+  if (!c.words && (text === "" || Number.isNaN(v)) && !c.values.some((_, i) => c.text(i) === shown)) throw new Error(`${name} ${by} ${text}: the column has numbers.`);
+  return i => {
+    if (Number.isNaN(c.number(i))) return holds(NaN);
+    if (c.text(i) === shown) return holds(0);
+    const own = c.words ? c.text(i) : c.number(i);
+    return holds(own < v ? -1 : own > v ? 1 : own === v ? 0 : NaN);
+  };
 }
