@@ -3,9 +3,12 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,6 +65,9 @@ func TestReportFileInABrowser(t *testing.T) {
 	address, first := reportFile(t)
 	t.Run("mouse", func(t *testing.T) { testMouse(t, browser, address) })
 	t.Run("table and keyboard", func(t *testing.T) { testTableAndKeyboard(t, browser, address) })
+	t.Run("zoom and choices", func(t *testing.T) { testZoomAndChoices(t, browser, address) })
+	t.Run("filter", func(t *testing.T) { testFilter(t, browser, address) })
+	t.Run("data that come late", func(t *testing.T) { testLateData(t, browser) })
 	t.Run("curves", func(t *testing.T) { testCurves(t, browser, address, first) })
 	t.Run("bounds", func(t *testing.T) { testRatios(t, browser, address) })
 	t.Run("appearances", func(t *testing.T) { testAppearances(t, browser, address, first) })
@@ -159,6 +165,211 @@ func testMouse(t *testing.T, browser *browsertest.Browser, address string) {
 	p.Wait(soon, `location.hash.startsWith("#lr")`)
 }
 
+// A zoom changes what is in view and nothing else; what is said about a figure is taken
+// back while it shows something else.
+func testZoomAndChoices(t *testing.T, browser *browsertest.Browser, address string) {
+	p := opened(t, browser, address)
+	// A press that began elsewhere opens nothing.
+	at := browsertest.Eval[[]float64](p, firstMark)
+	drag(p, 5, 5, at[0], at[1])
+	if hash := browsertest.Eval[string](p, `location.hash`); hash != "" {
+		t.Errorf("a press beside the charts opened %s", hash)
+	}
+
+	const chart, lines = `document.querySelector("#learning-rate-k1 .chart")`, `[...document.querySelectorAll("#learning-rate-k1 .panel:nth-of-type(2) .median")].map(l => l.getAttribute("d").split("L").length).join()`
+	p.Do(chromedp.Evaluate(`document.getElementById("learning-rate-k1").scrollIntoView({block: "center"})`, nil))
+	p.Wait(soon, chart)
+	p.Do(chromedp.MouseEvent(input.MouseMoved, 2, 2))
+	before := browsertest.Eval[string](p, lines)
+	if !strings.HasPrefix(before, "4") {
+		t.Errorf("the median lines have %s vertices", before)
+	}
+	// From the middle to beyond the corner of the axes: they end at the corner.
+	box := browsertest.Eval[[]float64](p, `(() => { const b = `+chart+`.getBoundingClientRect(); return [b.x, b.y, b.width / 360]; })()`)
+	x, y := func(v float64) float64 { return box[0] + v*box[2] }, func(v float64) float64 { return box[1] + v*box[2] }
+	p.Do(chromedp.MouseEvent(input.MousePressed, x(150), y(100), chromedp.ButtonLeft, chromedp.ClickCount(1)), chromedp.MouseEvent(input.MouseMoved, x(20), y(255), chromedp.ButtonLeft))
+	if drawn := browsertest.Eval[string](p, `["x", "y", "width", "height"].map(a => Math.round(`+chart+`.querySelector(".drag").getAttribute(a))).join()`); drawn != "60,100,90,122" {
+		t.Errorf("the rectangle of a drag beyond the axes is %s", drawn)
+	}
+	p.Do(chromedp.MouseEvent(input.MouseReleased, x(20), y(255), chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	p.Wait(soon, `!document.querySelector("#learning-rate-k1 .tools button").disabled`)
+	if after := browsertest.Eval[string](p, lines); after != before {
+		t.Errorf("the median lines have %s vertices after a zoom, %s before", after, before)
+	}
+	// A zoomed line stays visible on white: exact contrast, as in WCAG.
+	if faint := browsertest.Eval[[]string](p, `[...document.querySelectorAll(".chart :is(.median, .hollow)")].map(e => e.getAttribute("stroke")).filter(s => {
+		const [r, g, b] = s.match(/\d+/g).map(v => v / 255).map(v => v > 0.04045 ? ((v + 0.055) / 1.055) ** 2.4 : v / 12.92);
+		return 1.05 / (0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05) < 3;
+	})`); len(faint) > 0 {
+		t.Errorf("lines of the colours %q cannot be seen", faint)
+	}
+
+	choose := func(label, value string) {
+		t.Helper()
+		p.Do(chromedp.Evaluate(fmt.Sprintf(`(() => {
+			const select = [...document.querySelectorAll("figure:first-of-type .tools label")].find(l => l.firstChild.textContent === %q).querySelector("select");
+			select.value = %q;
+			select.dispatchEvent(new Event("change", {bubbles: true}));
+		})()`, label, value), nil))
+	}
+	const said = `[getComputedStyle(document.querySelector(".about")).display, getComputedStyle(document.querySelector("figcaption"), "::before").content].join()`
+	asDrawn := browsertest.Eval[string](p, said)
+	for _, other := range [][3]string{{"x", "learning_rate", "g_W_1"}, {"colour", "batch_size", "learning_rate"}, {"repetitions", "means", "points"}} {
+		choose(other[0], other[1])
+		if now := browsertest.Eval[string](p, said); now != `none,"As first drawn: "` {
+			t.Errorf("%s of the axes' %s: what is said of the figure is %s", other[1], other[0], now)
+		}
+		if names := browsertest.Eval[string](p, `[...document.querySelector(".chart").querySelectorAll(".name")].map(e => e.textContent).join()`); strings.Contains(names, "mean ± 95% interval") != (other[1] == "means") {
+			t.Errorf("%s: axes are called %s", other[1], names)
+		}
+		choose(other[0], other[2])
+		if now := browsertest.Eval[string](p, said); now != asDrawn || strings.HasPrefix(now, "none") {
+			t.Errorf("back to the first %s: %s, at first %s", other[0], now, asDrawn)
+		}
+	}
+
+	// Words have room: nothing leaves the drawing or ends in the middle without dots.
+	choose("x", "left_out")
+	choose("y", "left_out")
+	choose("colour", "left_out")
+	if outside := browsertest.Eval[[]string](p, `[...document.querySelector(".chart").querySelectorAll("text")].filter(t => {
+		const b = t.getBoundingClientRect(), whole = t.closest("svg").getBoundingClientRect();
+		return b.left < whole.left || b.right > whole.right || b.top < whole.top || b.bottom > whole.bottom;
+	}).map(t => t.textContent)`); len(outside) > 0 {
+		t.Errorf("outside the drawing: %q", outside)
+	}
+	if text := browsertest.Eval[string](p, `document.querySelector(".chart").textContent`); strings.Count(text, "diverged") != 3 || !strings.Contains(text, "…") {
+		t.Errorf("a chart of words has %q", text)
+	}
+	p.Screenshot("report-words", 1200)
+}
+
+// setQuery types a filter and returns what the table says.
+func setQuery(p *browsertest.Page, query string) string {
+	return browsertest.Eval[string](p, fmt.Sprintf(`(() => {
+		const box = document.querySelector("#all-points input");
+		box.value = %q;
+		box.dispatchEvent(new Event("input"));
+		return document.querySelector(".count").textContent;
+	})()`, query))
+}
+
+func testFilter(t *testing.T, browser *browsertest.Browser, address string) {
+	p := opened(t, browser, address)
+	shown := browsertest.Eval[string](p, `document.querySelector("tr[data-i]").children[[...document.querySelectorAll(".points th")].findIndex(th => th.firstChild.title === "in a filter: g_x_1")].textContent`)
+	for query, want := range map[string]string{
+		"learning_rate >= 0.2 batch_size=20":          "6 of 16 points",
+		`left_out = "diverged"`:                       "1 of 16 points",
+		"left_out != diverged":                        "15 of 16 points",
+		"g_x_1 != 0":                                  "16 of 16 points",
+		`"learning rate η" < 0.2 "batch size B" = 10`: "2 of 16 points",
+		`"corollary 4, k=1" > 0 lr=0.1,batch=10`:      "2 of 16 points",
+		"g_x_1=" + shown:                              "1 of 16 points",
+		"g_x_1 <= " + shown + " g_x_1 >= " + shown:    "1 of 16 points",
+		"learning_rate =":                             "learning_rate =: there is no value after =.",
+		">= 3":                                        "There is no column before >=.",
+		`left_out="no end`:                            "A quote has no end.",
+		"learning_rate > many":                        "learning_rate > many: the column has numbers.",
+	} {
+		if got := setQuery(p, query); got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+	if align := browsertest.Eval[string](p, `getComputedStyle([...document.querySelectorAll(".points th")].find(th => th.textContent.startsWith("left out"))).textAlign`); align != "left" {
+		t.Errorf("the heading of words is aligned %s", align)
+	}
+
+	// Escape closes what is read out, then lets go of the filter, which stays gone.
+	setQuery(p, "batch_size = 20")
+	p.Do(chromedp.Focus(".chart"), chromedp.KeyEvent(kb.ArrowRight))
+	p.Wait(soon, `!document.querySelector(".tip").hidden`)
+	p.Do(chromedp.KeyEvent(kb.Escape))
+	const state = `[document.querySelector(".tip").hidden, document.querySelector(".count").textContent, document.querySelector("#all-points input").value].join("; ")`
+	if now := browsertest.Eval[string](p, state); now != "true; 8 of 16 points; batch_size = 20" {
+		t.Errorf("after Escape: %s", now)
+	}
+	p.Do(chromedp.KeyEvent(kb.Escape))
+	const free = "true; 16 of 16 points; "
+	if now := browsertest.Eval[string](p, state); now != free {
+		t.Errorf("after another Escape: %s", now)
+	}
+	p.Do(chromedp.Evaluate(`document.dispatchEvent(new Event("sobolev:refresh"))`, nil), chromedp.KeyEvent(kb.ArrowRight))
+	p.Wait(soon, `!document.querySelector(".tip").hidden`)
+	p.Do(chromedp.Evaluate(`scrollBy(0, 40)`, nil))
+	p.Wait(soon, state+fmt.Sprintf(` === %q`, free))
+
+	// On paper there is no place for what follows the pointer and the keyboard.
+	p.Do(chromedp.KeyEvent(kb.ArrowRight))
+	p.Wait(soon, `!document.querySelector(".tip").hidden && document.querySelector(".ring")`)
+	p.Media("print")
+	if seen := browsertest.Eval[string](p, `[".tip", ".chart .ring"].map(s => getComputedStyle(document.querySelector(s)).display).join() + getComputedStyle(document.activeElement).outlineStyle`); seen != "none,nonenone" {
+		t.Errorf("on paper there are %s", seen)
+	}
+}
+
+// A page whose data cannot be had at first keeps its still drawings, asks again, and is
+// then as any other.
+func testLateData(t *testing.T, browser *browsertest.Browser) {
+	cfg := gridConfig([]float64{0.1, 0.2}, []int{10}, 2)
+	r := fromRecords(cfg, records(cfg), false, fewDraws)
+	overview, err := r.Overview(Links{Style: "style.css", Script: "script.js", Data: "data.json", Curves: "curves.json", Rows: "rows.json", Points: "point/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := r.Data()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int32
+	var there atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		switch name := strings.TrimPrefix(req.URL.Path, "/"); name {
+		case "data.json", "curves.json", "rows.json":
+			asked.Add(1)
+			if !there.Load() {
+				http.Error(w, "busy", http.StatusServiceUnavailable)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.Write(map[string][]byte{"data.json": data, "curves.json": []byte("{}"), "rows.json": []byte("null")}[name])
+		case "style.css":
+			w.Header().Set("Content-Type", "text/css")
+			w.Write(Style())
+		case "script.js":
+			w.Header().Set("Content-Type", "text/javascript")
+			w.Write(Script())
+		default:
+			w.Write(overview)
+		}
+	}))
+	defer server.Close()
+	p := browser.NewPage(t)
+	p.Do(chromedp.EmulateViewport(1200, 900), page.BringToFront())
+	p.Open(server.URL)
+	for began := time.Now(); asked.Load() < 6 && time.Since(began) < soon; {
+		time.Sleep(20 * time.Millisecond)
+	}
+	p.Do(chromedp.Evaluate(`document.getElementById("figures").scrollIntoView()`, nil))
+	if n := browsertest.Eval[int](p, `document.querySelectorAll(".still[hidden], .chart").length`); n != 0 {
+		t.Error("without data the still drawings do not stay")
+	}
+	if n := browsertest.Eval[int](p, `document.querySelectorAll("#all-points a").length`); n != 4 {
+		t.Errorf("without data %d points are listed", n)
+	}
+	for _, problem := range p.Problems() {
+		if !strings.Contains(problem, "503") && !strings.Contains(problem, "favicon") {
+			t.Error(problem)
+		}
+	}
+	there.Store(true)
+	p.Wait(soon, `document.querySelector(".chart path.edged") && document.querySelectorAll("tr[data-i]").length === 4`)
+	for _, problem := range p.Problems() {
+		if !strings.Contains(problem, "503") {
+			t.Error(problem)
+		}
+	}
+}
+
 // Curves of several points belong to these, as marks do: hover says which one it is and
 // rings it elsewhere, a click opens its page; and there its curves are read out too.
 func testCurves(t *testing.T, browser *browsertest.Browser, address, first string) {
@@ -200,6 +411,9 @@ func testCurves(t *testing.T, browser *browsertest.Browser, address, first strin
 	p.Wait(soon, `document.querySelectorAll(".point:target .chart.mini").length === document.querySelectorAll(".point:target figure[data-charts]").length`)
 	// Every axis of every chart as a logarithm: also where 0 is an edge and values are negative.
 	p.Do(chromedp.Evaluate(`document.querySelectorAll(".point:target .tools select").forEach(s => { s.value = "log"; s.dispatchEvent(new Event("change")); })`, nil))
+	if text := browsertest.Eval[string](p, `[...document.querySelectorAll(".point:target .chart")].map(c => c.textContent).join("; ")`); !strings.Contains(text, "1 at or below 0 is not drawn") {
+		t.Errorf("a logarithm leaves values out in silence: %s", text)
+	}
 	p.Do(chromedp.Focus(".point:target .chart.mini"), chromedp.KeyEvent(kb.Home))
 	if said := browsertest.Eval[string](p, `document.querySelector(".voice").textContent`); !strings.HasPrefix(said, "step 500; batch loss 0.") {
 		t.Errorf("the first value is read as %q", said)

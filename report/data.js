@@ -132,12 +132,14 @@ function updated(raw, rows) {
 let parts = [], editions = [];
 let loading = Promise.resolve(), again = 0;
 
+let had;
+const first = new Promise(resolve => { had = resolve; }); // the data are here
+
 // load takes the page's data, and again if they have changed; one after the other, so
 // that no older ones come last. What could not be had is asked for again.
 function load() {
   clearTimeout(again);
-  loading = loading.then(fetched).catch(() => { again = setTimeout(load, 2000); });
-  return loading;
+  loading = loading.then(fetched).then(had, () => { again = setTimeout(load, 2000); });
 }
 
 async function fetched() {

@@ -67,25 +67,29 @@ function begin() {
     // A chart is made when it comes near: a page has many, and the first should be quick.
     new IntersectionObserver((entries, observer) => {
       if (!entries.some(e => e.isIntersecting)) return;
-      observer.disconnect();
       const charts = JSON.parse(figure.dataset.charts).map((spec, k) => chartOf(spec, name, figure, k));
       still.after(...charts.map(c => c.element));
       still.hidden = true;
       figure.querySelector(".about")?.removeAttribute("hidden");
+      figure.addEventListener("change", () => figure.classList.toggle("changed", charts.some(c => c.changed)));
+      observer.disconnect();
     }, {rootMargin: "600px"}).observe(figure);
   }
   for (const hint of document.querySelectorAll(".hint")) hint.hidden = false;
   addEventListener("hashchange", follow);
   addEventListener("pointerdown", e => { if (!e.target.closest(".chart")) hideTip(); });
+  addEventListener("scroll", hideTip, {capture: true, passive: true}); // what it is about moves away
   follow();
 }
 
 document.documentElement.classList.add("script");
 
-// After the first paint: the page must not wait for its data.
+// After the first paint: the page must not wait for its data. Without them it stays as it
+// is without a script, however often the server must be asked.
 requestAnimationFrame(() => setTimeout(async () => {
   document.addEventListener("sobolev:refresh", load);
-  await load();
+  load();
+  await first;
   begin();
   document.documentElement.classList.add("ready");
 }));
