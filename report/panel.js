@@ -153,7 +153,7 @@ class Panel {
     this.current = m;
     point(m && m.i !== undefined ? m.i : -1);
     this.highlight();
-    m ? showTip(this.describe(m), clientX, clientY) : hideTip();
+    m ? showTip(this.describe(m), clientX, clientY, this.root) : hideTip();
   }
 
   listen() {

@@ -109,6 +109,7 @@ func TestMessage(t *testing.T) {
 		"lyapunov: the rate has not settled":            "Lyapunov exponent: the rate has not settled",
 		"theorem 4, k = 2: the volume leaves float64":   "Theorem 4, k = 2: the volume leaves float64",
 		"divided by V_X^(1/2), its logarithm -1652.61":  "divided by <i>V</i><sub>X</sub><sup>1/2</sup>, its logarithm −1652.61",
+		"by a share of 0.02 (residual_share)":           "by a share of 0.02 (residual share)",
 		"numbers times e^(−1.65)":                       "numbers times e<sup>−1.65</sup>",
 		"relative loss 1.5e-05 is above 1e-3: <b>":      "relative loss 1.5·10⁻⁵ is above 1·10⁻³: &lt;b&gt;",
 		"seminorms are null: no radius (--radius), l-2": "seminorms are null: no radius (--radius), l-2",

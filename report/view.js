@@ -5,9 +5,18 @@ const voice = html("div", {class: "voice", "aria-live": "polite"});
 
 function say(text) { voice.textContent = text; }
 
+// tipOf is the drawing that the tooltip is about, and where it was.
+let tipOf = null;
+
 function hideTip() { tip.hidden = true; }
 
-function showTip({title, lines}, clientX, clientY) {
+// hideMoved hides a tooltip that does not stand where it belongs any more.
+function hideMoved() {
+  if (!tip.hidden && Math.abs(tipOf.drawing.getBoundingClientRect().top - tipOf.top) > 1) hideTip();
+}
+
+function showTip({title, lines}, clientX, clientY, drawing) {
+  tipOf = {drawing, top: drawing.getBoundingClientRect().top};
   tip.replaceChildren(html("strong", {}, title));
   const list = html("dl");
   for (const [name, value] of lines) list.append(html("dt", {}, ...marked(name)), html("dd", {}, value));
@@ -78,7 +87,7 @@ function begin() {
   for (const hint of document.querySelectorAll(".hint")) hint.hidden = false;
   addEventListener("hashchange", follow);
   addEventListener("pointerdown", e => { if (!e.target.closest(".chart")) hideTip(); });
-  addEventListener("scroll", hideTip, {capture: true, passive: true}); // what it is about moves away
+  addEventListener("scroll", hideMoved, {passive: true});
   follow();
 }
 

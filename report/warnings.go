@@ -22,6 +22,10 @@ var keys = map[string]string{
 	"spectral_radius_2": "spectral radius of order 2", "lyapunov": "Lyapunov exponent", "robustness": "attacks",
 }
 
+// fields are names of results.json in the middle of a warning.
+var fields = strings.NewReplacer("residual_share", "residual share", "relative_loss", "relative loss", "max_residual", "largest residual",
+	"bs_ratio_mean", "mean batch sharpness", "bs_ratio_of_means", "batch sharpness of the means")
+
 var (
 	negative   = regexp.MustCompile(`(^|[\s(\[=])-([0-9])`)
 	powerOfTen = regexp.MustCompile(`([0-9])e([-+][0-9]+)`)
@@ -39,6 +43,7 @@ func message(text string) template.HTML {
 			text = statementName(text)
 		}
 	}
+	text = fields.Replace(text)
 	text = negative.ReplaceAllString(text, "$1−$2")
 	text = powerOfTen.ReplaceAllStringFunc(text, func(s string) string { return s[:1] + "·10" + superscript(s[2:]) })
 	return template.HTML(raised.ReplaceAllString(string(symbols(text)), "<sup>$1</sup>"))
