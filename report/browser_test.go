@@ -37,7 +37,7 @@ func reportFile(t *testing.T) (address, first string) {
 	rs[0].Result.Stability.Lyapunov[1].Estimate = rundir.Estimate{Value: 1e-4, CI95: [2]rundir.Number{-1e-5, 2e-4}} // an axis with 0 and both signs
 	const evil = `</script><script>console.error("run")</script><img src=x onerror="console.error('run')">'"`
 	rs[0].Result.Warnings = []string{evil}
-	rs[5].Result, rs[5].Status = nil, rundir.Status{State: rundir.Failed, Error: evil}
+	rs[5].Result, rs[5].Status = nil, rundir.Status{State: rundir.Failed, Error: evil + strings.Repeat("x", 300)}
 	dir := onDisk(t, cfg, rs)
 	dir.Config.Name = evil
 	r, err := Build(dir)
@@ -496,6 +496,10 @@ func testAppearances(t *testing.T, browser *browsertest.Browser, address, first 
 		p.Media(media)
 		p.Wait(soon, `document.querySelector(".chart path.edged")`)
 		p.Screenshot("report-"+media, 1200)
+	}
+	p.Do(chromedp.Evaluate(`location.hash = [...document.querySelectorAll(".point .lead")].find(e => e.textContent.includes("xxx")).closest("section").id`, nil))
+	if over := browsertest.Eval[int](p, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
+		t.Errorf("a long word makes the page %d pixels too wide", over)
 	}
 	p.Do(emulation.SetScriptExecutionDisabled(true))
 	p.Open(address + "#" + first)

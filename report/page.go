@@ -201,7 +201,8 @@ func (r *Report) listed(l Links, inside int) []pointLink {
 		if l.Points != "" {
 			address = l.Points + url.PathEscape(s.Name)
 		}
-		links = append(links, pointLink{address, placeOf(s), s.leftOut})
+		why, _, _ := strings.Cut(s.leftOut, ":") // without the text of an error
+		links = append(links, pointLink{address, placeOf(s), why})
 	}
 	return links
 }
