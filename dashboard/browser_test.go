@@ -136,6 +136,7 @@ func TestBrowserLive(t *testing.T) {
 	overview.Wait(soon, rows+" === 10")
 	t.Logf("in the progress after %v, in the table and charts after %v", seen.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 	overview.Wait(soon, `document.querySelector("p.lead").textContent.includes("10 in the correlations")`)
+	overview.Wait(soon, `document.querySelector("figure .about").textContent.includes("N = 10")`)
 	if !browsertest.Eval[bool](overview, `window.mark === 1`) {
 		t.Error("the page was loaded again, with the reader's place and choices")
 	}

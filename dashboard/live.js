@@ -190,7 +190,7 @@ function takeOver(page) {
   if (!kept.every(name => now.has(name) && then.has(name)) || figures(document) !== figures(page)) return false;
   for (const figure of page.querySelectorAll("figure")) {
     const mine = document.getElementById(figure.id);
-    for (const part of [".still", "figcaption"]) {
+    for (const part of [".about", ".still", "figcaption"]) {
       const fresh = figure.querySelector(part), stale = mine.querySelector(part);
       if (!fresh || !stale) continue;
       const hidden = stale.hidden;
