@@ -83,7 +83,8 @@ func (a *audit) load(ctx context.Context) error {
 	return a.checkMemory()
 }
 
-// checkMemory takes off what stays in memory throughout: the data in both precisions.
+// checkMemory takes off what stays in memory throughout, the data in both precisions,
+// and requires of the rest what no measurement does without.
 func (a *audit) checkMemory() error {
 	values := len(a.train.X) + len(a.train.Y)
 	if a.test != nil {
@@ -92,6 +93,9 @@ func (a *audit) checkMemory() error {
 	var err error
 	if a.memory, err = workingMemory(a.memory, int64(values)*(4+8)); err != nil {
 		return &rundir.ValueError{Key: "memory", Problem: err.Error() + ", or use fewer samples with --limit"}
+	}
+	if need := a.net.MeasuringBytes(); need > a.memory {
+		return &rundir.ValueError{Key: "memory", Problem: fmt.Sprintf("blocks of samples in the layers of %s need %.3g MB, and the limit leaves %.3g MB beside the data; raise it, or use fewer samples with --limit", a.Model, float64(need)/1e6, float64(a.memory)/1e6)}
 	}
 	return nil
 }
@@ -156,6 +160,9 @@ func (a *audit) convention(loss nn.Loss) rundir.Convention {
 }
 
 func (a *audit) measureFit(r *rundir.Result, data nn.Data[float64], loss nn.Loss) error {
+	// Every worker has a block of its own.
+	a.net.Workers = int(min(int64(a.Workers), a.memory/a.net.MeasuringBytes()))
+	defer func() { a.net.Workers = a.Workers }()
 	fit, err := a.net.NewEvaluator().Fit(data, loss)
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Data, err)

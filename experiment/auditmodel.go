@@ -59,16 +59,24 @@ func (m *auditedModel) network() (*nn.Network[float64], error) {
 	return net, nil
 }
 
-// checkSize returns an error for an architecture that no network has, or whose
-// parameters do not fit the memory.
+// checkSize returns an error for an architecture that no network has, or which does
+// not fit the memory: its parameters, or what lies between its layers for one
+// sample. A small file may ask for both, the second with a padding.
 func (m *auditedModel) checkSize() error {
 	w, err := m.architecture.ParameterCount()
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.file, err)
+	}
+	values, err := m.architecture.SampleValues()
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.file, err)
 	}
 	// The network, and copies of its parameters while it is filled.
 	if need := w * 4 * 8; need > float64(m.memory) {
 		return &rundir.ValueError{Key: "memory", Problem: fmt.Sprintf("%.3g parameters need about %.3g MB; the limit is %.3g MB", w, need/1e6, float64(m.memory)/1e6)}
+	}
+	if need := values * 8; need > float64(m.memory) {
+		return &rundir.ValueError{Key: "memory", Problem: fmt.Sprintf("one sample in the layers of %s needs about %.3g MB; the limit is %.3g MB", m.file, need/1e6, float64(m.memory)/1e6)}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"sobolev/encoding/onnx"
 	"sobolev/encoding/safetensors"
 	"sobolev/rundir"
 )
@@ -33,6 +34,12 @@ func TestAuditRefuses(t *testing.T) {
 	yaml := func(text string) string { return writeFile(t, "arch.yaml", []byte(text)) }
 	labels := writeNPZ(t, map[string]array{"x": {[]int{2, 4}, make([]float32, 8)}, "y": {[]int{2}, []int64{0, 1}}})
 	sixes := writeNPZ(t, map[string]array{"x": {[]int{2, 6}, make([]float32, 12)}, "y": {[]int{2, 6}, make([]float32, 12)}})
+	images := writeNPZ(t, map[string]array{"x": {[]int{2, 1, 2, 2}, make([]float32, 8)}, "y": {[]int{2, 2}, make([]float32, 4)}})
+	padded := func(padding int) string {
+		return writeONNX(t, &onnx.Network{Input: []int{1, 2, 2}, Layers: []onnx.Layer{
+			{Kind: onnx.Conv, Out: 1, Kernel: 1, Stride: 1, Padding: padding, Weight: []float64{1}},
+			{Kind: onnx.AvgPool, Kernel: 2 + 2*padding}, {Kind: onnx.Flatten}, {Kind: onnx.Linear, Out: 2, Weight: []float64{1, 2}}}})
+	}
 	for _, c := range []struct {
 		name, fixture string
 		change        func(*AuditOptions)
@@ -88,6 +95,14 @@ func TestAuditRefuses(t *testing.T) {
 		{"an empty folder", "fnn-tiny", func(o *AuditOptions) { o.Data = t.TempDir() }, "", []string{"cifar-10", "not found"}},
 		{"several means", "fnn-tiny", func(o *AuditOptions) { o.Mean, o.Std = []float64{1, 2}, []float64{1, 1} }, "normalize", []string{"2 values"}},
 		{"little memory", "fnn-tiny", func(o *AuditOptions) { o.Memory = 600 }, "memory", []string{"limit"}},
+		{"an absurd padding", "fnn-tiny", func(o *AuditOptions) {
+			o.Activation, o.Data, o.Memory = "", images, 64<<20
+			o.Model = padded(10000)
+		}, "memory", []string{"one sample", "model.onnx"}},
+		{"images too large for a block of samples", "fnn-tiny", func(o *AuditOptions) {
+			o.Activation, o.Data, o.Memory = "", images, 32<<20
+			o.Model = padded(150)
+		}, "memory", []string{"blocks of samples", "model.onnx"}},
 		{"unknown operator", "fnn-tiny", func(o *AuditOptions) {
 			graph := readFile(t, writeONNX(t, layersAndWeights(t, "fnn-tiny")))
 			o.Activation, o.Model = "", writeFile(t, "model.onnx", []byte(strings.ReplaceAll(graph, "Relu", "Celu")))

@@ -17,3 +17,22 @@ func TestArchitectureCountsItsParameters(t *testing.T) {
 		t.Errorf("an absurd architecture has %v parameters (%v)", got, err)
 	}
 }
+
+// The count is near what a workspace of one sample takes, and never above what
+// measuring needs.
+func TestArchitectureCountsTheValuesOfASample(t *testing.T) {
+	for seed := range uint64(100) {
+		net, _ := randomNetwork[float64](seed)
+		values, err := net.Architecture.SampleValues()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes := 8 * values; !(bytes <= float64(net.MeasuringBytes())) || !(8*bytes >= float64(net.workspaceBytes())) {
+			t.Errorf("%+v: %v bytes a sample, a workspace has %d and measuring needs %d", net.Architecture, bytes, net.workspaceBytes(), net.MeasuringBytes())
+		}
+	}
+	padded := Architecture{Input: []int{1, 2, 2}, Layers: []Layer{Conv(1, 1, 1, 1e6), AvgPool(2e6), Flatten(), Linear(1)}}
+	if values, err := padded.SampleValues(); err != nil || !(values >= 16e12) {
+		t.Errorf("an absurd padding makes %v values (%v)", values, err)
+	}
+}
