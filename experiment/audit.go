@@ -94,7 +94,7 @@ func (a *audit) checkMemory() error {
 	if a.memory, err = workingMemory(a.memory, int64(values)*(4+8)); err != nil {
 		return &rundir.ValueError{Key: "memory", Problem: err.Error() + ", or use fewer samples with --limit"}
 	}
-	if need := a.net.MeasuringBytes(); need > a.memory {
+	if need := a.net.MeasuringBytes(a.train.Len()); need > a.memory {
 		return &rundir.ValueError{Key: "memory", Problem: fmt.Sprintf("blocks of samples in the layers of %s need %.3g MB, and the limit leaves %.3g MB beside the data; raise it, or use fewer samples with --limit", a.Model, float64(need)/1e6, float64(a.memory)/1e6)}
 	}
 	return nil
@@ -161,7 +161,7 @@ func (a *audit) convention(loss nn.Loss) rundir.Convention {
 
 func (a *audit) measureFit(r *rundir.Result, data nn.Data[float64], loss nn.Loss) error {
 	// Every worker has a block of its own.
-	a.net.Workers = int(min(int64(a.Workers), a.memory/a.net.MeasuringBytes()))
+	a.net.Workers = int(min(int64(a.Workers), a.memory/a.net.MeasuringBytes(data.N)))
 	defer func() { a.net.Workers = a.Workers }()
 	fit, err := a.net.NewEvaluator().Fit(data, loss)
 	if err != nil {

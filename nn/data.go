@@ -56,7 +56,7 @@ type Evaluator[T kernel.Float] struct {
 
 // NewEvaluator returns an evaluator of n's outputs.
 func (n *Network[T]) NewEvaluator() *Evaluator[T] {
-	return &Evaluator[T]{net: n, ws: []*Workspace[T]{n.NewWorkspace(evaluationBlock)}}
+	return &Evaluator[T]{net: n}
 }
 
 // Fit evaluates the network on data. Sums are in float64 and in sample order.
@@ -73,12 +73,16 @@ func (e *Evaluator[T]) Fit(data Data[T], loss Loss) (Fit, error) {
 	var fit Fit
 	shares := make([]T, c) // p − y
 	right := 0
-	lanes := n.lanes(data.N, evaluationBlock, math.MaxInt64)
+	block := min(evaluationBlock, wholeRows(data.N))
+	lanes := n.lanes(data.N, block, math.MaxInt64)
+	if len(e.ws) > 0 && e.ws[0].capacity < block {
+		e.ws = nil
+	}
 	for len(e.ws) < lanes {
-		e.ws = append(e.ws, n.NewWorkspace(evaluationBlock))
+		e.ws = append(e.ws, n.NewWorkspace(block))
 	}
 	next := 0
-	eachWindow(lanes, data.N, evaluationBlock, func(lane, from, rows int) {
+	eachWindow(lanes, data.N, block, func(lane, from, rows int) {
 		n.forwardBlock(e.ws[lane], data, from, rows)
 	}, func(rows []int) {
 		for lane, r := range rows {

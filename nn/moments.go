@@ -116,11 +116,12 @@ func (n *Network[T]) measuringBlock(samples int, memory int64) (int, error) {
 	return int(block), nil
 }
 
-// MeasuringBytes returns the memory below which a network is not measured: that of
-// an evaluation by one worker, or of the gradients' moments where it is more.
-func (n *Network[T]) MeasuringBytes() int64 {
+// MeasuringBytes returns the memory below which a network is not measured on that many
+// samples: that of an evaluation by one worker, or of the gradients' moments where it
+// is more.
+func (n *Network[T]) MeasuringBytes(samples int) int64 {
 	perRow := n.workspaceBytes()
-	return max(perRow*evaluationBlock, n.transposedBytes()+perRow*kernel.RowBlock)
+	return max(perRow*int64(min(evaluationBlock, wholeRows(samples))), n.transposedBytes()+perRow*kernel.RowBlock)
 }
 
 // gradientMeter is the working memory of EachGradientSums.
