@@ -30,12 +30,7 @@ func (e *externalData) read(r region) ([]byte, error) {
 	if !filepath.IsLocal(r.path) {
 		return nil, fmt.Errorf("external data: the path %.80q does not stay in the model's directory: %w", r.path, ErrMalformed)
 	}
-	f, err := e.root.Open(r.path)
-	if err != nil {
-		return nil, fmt.Errorf("external data: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	info, err := e.root.Stat(r.path)
 	if err != nil {
 		return nil, fmt.Errorf("external data: %w", err)
 	}
@@ -48,6 +43,11 @@ func (e *externalData) read(r region) ([]byte, error) {
 	case r.length > size-e.total[r.path]:
 		return nil, fmt.Errorf("external data: %.80q has %d bytes, fewer than its tensors together: %w", r.path, size, ErrMalformed)
 	}
+	f, err := e.root.Open(r.path)
+	if err != nil {
+		return nil, fmt.Errorf("external data: %w", err)
+	}
+	defer f.Close()
 	e.total[r.path] += r.length
 	b := make([]byte, r.length)
 	if _, err := f.ReadAt(b, int64(r.offset)); err != nil {

@@ -27,12 +27,8 @@ func ReadFile(path string) (*Model, error) {
 }
 
 func readRegular(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	// Before it is opened: to open a pipe that nobody writes to is to wait for ever.
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
@@ -42,6 +38,11 @@ func readRegular(path string) ([]byte, error) {
 	case info.Size() > MaxFile:
 		return nil, fmt.Errorf("%s: %d bytes, the format allows %d: %w", path, info.Size(), MaxFile, ErrMalformed)
 	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
 	b := make([]byte, info.Size())
 	if _, err := io.ReadFull(f, b); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

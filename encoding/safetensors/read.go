@@ -15,18 +15,19 @@ const MaxHeader = 100_000_000
 
 // ReadFile reads the file at path.
 func ReadFile(path string) (*File, error) {
-	r, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	info, err := r.Stat()
+	// Before it is opened: to open a pipe that nobody writes to is to wait for ever.
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: not a regular file", path)
 	}
+	r, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
 	return Read(r, info.Size(), path)
 }
 
