@@ -7,6 +7,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -121,7 +122,7 @@ func readPublished(ctx context.Context, path string, want File) (*IDX, error) {
 	}
 	defer file.Close()
 	sum := sha256.New()
-	x, err := readIDX(ctx, file, path, sum)
+	x, err := readIDX(ctx, file, path, sum, math.MaxInt64)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +146,7 @@ func loadFashionMini(ctx context.Context, r Request) (train, test *Set, err erro
 		if err != nil {
 			return nil, nil, err
 		}
-		if idx[i], err = readIDX(ctx, bytes.NewReader(data), name, nil); err != nil {
+		if idx[i], err = readIDX(ctx, bytes.NewReader(data), name, nil, math.MaxInt64); err != nil {
 			return nil, nil, err
 		}
 	}

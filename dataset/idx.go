@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 )
 
 // IDX is the content of a file in the format of the MNIST family: an array of
@@ -41,12 +42,12 @@ var idxTypes = map[byte]string{
 // offset in the unpacked content. A header that promises more than follows
 // costs no more memory than what follows.
 func ReadIDX(r io.Reader, name string) (*IDX, error) {
-	return readIDX(context.Background(), r, name, nil)
+	return readIDX(context.Background(), r, name, nil, math.MaxInt64)
 }
 
-// readIDX is ReadIDX with a context, and with a writer (or nil) that is shown
-// the unpacked content.
-func readIDX(ctx context.Context, r io.Reader, name string, sum io.Writer) (*IDX, error) {
+// readIDX is ReadIDX with a context, with a writer (or nil) that is shown the
+// unpacked content, and with a limit of the values to become inputs.
+func readIDX(ctx context.Context, r io.Reader, name string, sum io.Writer, memory int64) (*IDX, error) {
 	src, err := unpacked(ctxReader{ctx, r}, name)
 	if err != nil {
 		return nil, err
@@ -57,6 +58,9 @@ func readIDX(ctx context.Context, r io.Reader, name string, sum io.Writer) (*IDX
 	in := &idxReader{r: src, name: name}
 	dims, total, err := in.header()
 	if err != nil {
+		return nil, err
+	}
+	if err := fits(name, int(total), memory); err != nil {
 		return nil, err
 	}
 	data, err := in.body(total)

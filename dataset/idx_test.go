@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -122,7 +123,7 @@ func TestReadIDXSystemErrors(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := readIDX(ctx, bytes.NewReader(encodeIDX(sampleIDX())), "x", nil)
+	_, err := readIDX(ctx, bytes.NewReader(encodeIDX(sampleIDX())), "x", nil, math.MaxInt64)
 	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrMalformed) {
 		t.Errorf("cancelled: %v", err)
 	}

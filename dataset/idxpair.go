@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,7 +32,7 @@ func LoadIDX(ctx context.Context, r Request) (train, test *Set, err error) {
 		return nil, nil, err
 	}
 	sum := sha256.New()
-	pictures, labels, err := readPair(ctx, r.Name, sum)
+	pictures, labels, err := readPair(ctx, r.Name, sum, r.memory())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -51,7 +50,7 @@ func LoadIDX(ctx context.Context, r Request) (train, test *Set, err error) {
 		return nil, nil, err
 	}
 	if src.trainOnly = path == ""; !src.trainOnly {
-		if pictures, labels, err = readPair(ctx, path, io.Discard); err != nil {
+		if pictures, labels, err = readPair(ctx, path, io.Discard, r.memory()); err != nil {
 			return nil, nil, err
 		}
 		if src.test, err = joinIDX(pictures, labels, src.shape, len(src.classes)); err != nil {
@@ -73,7 +72,7 @@ func testImages(path string) (string, error) {
 }
 
 // readPair reads a file of images and that of their labels.
-func readPair(ctx context.Context, path string, sum io.Writer) (pictures, labels *IDX, err error) {
+func readPair(ctx context.Context, path string, sum io.Writer, memory int64) (pictures, labels *IDX, err error) {
 	folder, name := filepath.Split(path)
 	other := filepath.Join(folder, strings.Replace(name, idxImages, idxLabels, 1))
 	beside, err := packedOrNot(other)
@@ -85,11 +84,11 @@ func readPair(ctx context.Context, path string, sum io.Writer) (pictures, labels
 	}
 	var pair [2]*IDX
 	for i, p := range []string{path, beside} {
-		file, err := os.Open(p)
+		file, _, err := openRegular(p)
 		if err != nil {
 			return nil, nil, err
 		}
-		pair[i], err = readIDX(ctx, file, p, sum)
+		pair[i], err = readIDX(ctx, file, p, sum, memory)
 		file.Close()
 		if err != nil {
 			return nil, nil, err

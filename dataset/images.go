@@ -42,20 +42,21 @@ func (src imageSource) load(ctx context.Context, r Request) (train, test *Set, e
 	if err != nil {
 		return nil, nil, err
 	}
-	if train, err = src.subset(ctx, src.train, r.rule(trainPart, classes), p); err != nil {
+	memory := r.memory()
+	if train, err = src.subset(ctx, src.train, r.rule(trainPart, classes), p, memory); err != nil {
 		return nil, nil, err
 	}
 	if src.trainOnly {
 		return train, nil, nil
 	}
-	test, err = src.subset(ctx, src.test, r.rule(testPart, classes), p)
+	test, err = src.subset(ctx, src.test, r.rule(testPart, classes), p, memory-sampleBytes(len(train.X)+len(train.Y)))
 	return train, test, err
 }
 
 func (src imageSource) className(label int) string { return src.classes[label] }
 
 // subset draws from one part and preprocesses; p is resolved.
-func (src imageSource) subset(ctx context.Context, from images, rule drawRule, p Preprocessing) (*Set, error) {
+func (src imageSource) subset(ctx context.Context, from images, rule drawRule, p Preprocessing, memory int64) (*Set, error) {
 	chosen, err := rule.indices(from.labels, src.name, src.className)
 	if err != nil {
 		return nil, err
@@ -63,6 +64,9 @@ func (src imageSource) subset(ctx context.Context, from images, rule drawRule, p
 	s := &Set{
 		Name: src.name, Shape: src.shape, Outputs: len(rule.classes),
 		Preprocessing: p, Index: from.at(chosen), Source: src.source,
+	}
+	if err := fits(src.name, len(chosen)*(s.Inputs()+s.Outputs), memory); err != nil {
+		return nil, err
 	}
 	output := make([]int, len(src.classes))
 	for j, class := range rule.classes {

@@ -31,23 +31,31 @@ const (
 // that are not finite, arrays that do not fit together, object arrays and every
 // damage of the file are errors that name the array and the place.
 func ReadNPZ(path string) (*Set, error) {
-	return readNPZFile(context.Background(), path, "x", "y")
+	return readNPZFile(context.Background(), path, "x", "y", math.MaxInt64)
 }
 
-func readNPZFile(ctx context.Context, path, xKey, yKey string) (*Set, error) {
-	file, err := os.Open(path)
+// readNPZFile reads no more than that many bytes of samples, see Request.Memory.
+func readNPZFile(ctx context.Context, path, xKey, yKey string, memory int64) (*Set, error) {
+	file, info, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
+	return readNPZ(ctx, file, info.Size(), path, xKey, yKey, memory)
+}
+
+// openRegular opens a file that is one. It looks first: to open a pipe that nobody
+// writes to is to wait for ever.
+func openRegular(path string) (*os.File, os.FileInfo, error) {
+	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
+		return nil, nil, fmt.Errorf("%s: not a regular file", path)
 	}
-	return readNPZ(ctx, file, info.Size(), path, xKey, yKey)
+	file, err := os.Open(path)
+	return file, info, err
 }
 
 // loadNPZ serves a request whose name is a path. x_test and y_test, if they are
@@ -56,10 +64,11 @@ func loadNPZ(ctx context.Context, r Request) (train, test *Set, err error) {
 	if r.Synthetic != (Synthetic{}) {
 		return nil, nil, badRequest("synthetic", "%s has a fixed size; remove the section", r.Name)
 	}
-	if train, err = readNPZFile(ctx, r.Name, "x", "y"); err != nil {
+	memory := r.memory()
+	if train, err = readNPZFile(ctx, r.Name, "x", "y", memory); err != nil {
 		return nil, nil, err
 	}
-	test, err = readNPZFile(ctx, r.Name, "x_test", "y_test")
+	test, err = readNPZFile(ctx, r.Name, "x_test", "y_test", memory-sampleBytes(len(train.X)+len(train.Y)))
 	switch {
 	case errors.Is(err, errNoArrays):
 		test, err = nil, nil
@@ -140,7 +149,7 @@ func (s *Set) draw(r Request, p part) (*Set, error) {
 var errNoArrays = errors.New("no arrays")
 
 // readNPZ reads the arrays xKey and yKey from a zip archive of the given size.
-func readNPZ(ctx context.Context, r io.ReaderAt, size int64, name, xKey, yKey string) (*Set, error) {
+func readNPZ(ctx context.Context, r io.ReaderAt, size int64, name, xKey, yKey string, memory int64) (*Set, error) {
 	archive, err := openZip(r, size, name)
 	if err != nil {
 		return nil, err
@@ -162,53 +171,67 @@ func readNPZ(ctx context.Context, r io.ReaderAt, size int64, name, xKey, yKey st
 		return nil, malformed(name, -1, "no array %q beside %q; there are [%s]", yKey, xKey, archive.keys())
 	}
 	s := &Set{Name: name, Preprocessing: Preprocessing{Scale: 1}}
-	if err := archive.withArray(ctx, xFile, func(a *npyArray) error { return s.readInputs(ctx, a, xKey) }); err != nil {
-		return nil, err
-	}
-	if err := archive.withArray(ctx, yFile, func(a *npyArray) error { return s.readTargets(ctx, a, yKey) }); err != nil {
+	// Both headers come before any element: x may be large, and y not fit it.
+	err = archive.withArray(ctx, xFile, func(x *npyArray) error {
+		return archive.withArray(ctx, yFile, func(y *npyArray) error { return s.read(ctx, x, y, xKey, yKey, memory) })
+	})
+	if err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// readInputs fills X, Shape and Index.
-func (s *Set) readInputs(ctx context.Context, a *npyArray, key string) error {
+// read fills the set from two arrays whose headers were read.
+func (s *Set) read(ctx context.Context, x, y *npyArray, xKey, yKey string, memory int64) error {
+	if err := x.checkInputs(xKey); err != nil {
+		return err
+	}
+	if err := y.checkTargets(yKey, x.shape[0]); err != nil {
+		return err
+	}
+	if err := fits(s.Name, x.total+y.total, memory); err != nil {
+		return err
+	}
+	var err error
+	if s.X, err = x.floats(ctx, xKey); err != nil {
+		return err
+	}
+	s.Shape, s.Index = x.shape[1:], ramp(x.shape[0])
+	return s.readTargets(ctx, y, yKey, memory-sampleBytes(x.total))
+}
+
+func (a *npyArray) checkInputs(key string) error {
 	switch len(a.shape) {
 	case 2, 4:
+		return nil
 	case 1:
 		return unsupported(a.name, -1, "%s has shape %v; want n×d, for scalars %s[:, None]", key, a.shape, key)
 	case 3:
 		return unsupported(a.name, -1, "%s has shape %v; want n×d or n×channels×height×width, for grey images %s[:, None]", key, a.shape, key)
-	default:
-		return unsupported(a.name, -1, "%s has shape %v; want n×d or n×channels×height×width", key, a.shape)
 	}
-	var err error
-	if s.X, err = a.floats(ctx, key); err != nil {
-		return err
+	return unsupported(a.name, -1, "%s has shape %v; want n×d or n×channels×height×width", key, a.shape)
+}
+
+func (a *npyArray) checkTargets(key string, n int) error {
+	switch {
+	case len(a.shape) == 0 || len(a.shape) > 2:
+		return unsupported(a.name, -1, "%s has shape %v; want n×c targets or n labels", key, a.shape)
+	case a.shape[0] != n:
+		return malformed(a.name, -1, "%s has %d samples, the inputs have %d", key, a.shape[0], n)
+	case len(a.shape) == 2 && a.shape[1] == 1 && a.typ.whole():
+		return unsupported(a.name, -1, "%s is a column of whole numbers; for class labels save %s.ravel(), for targets %s.astype(np.float32)", key, key, key)
 	}
-	s.Shape = a.shape[1:]
-	s.Index = ramp(a.shape[0])
 	return nil
 }
 
 // readTargets fills Y, Outputs, Labels and Classes.
-func (s *Set) readTargets(ctx context.Context, a *npyArray, key string) error {
-	n := len(s.Index)
-	if len(a.shape) == 0 || len(a.shape) > 2 {
-		return unsupported(a.name, -1, "%s has shape %v; want n×c targets or n labels", key, a.shape)
-	}
-	if a.shape[0] != n {
-		return malformed(a.name, -1, "%s has %d samples, the inputs have %d", key, a.shape[0], n)
-	}
+func (s *Set) readTargets(ctx context.Context, a *npyArray, key string, memory int64) error {
 	if len(a.shape) == 1 && a.typ.whole() {
-		return s.readLabels(ctx, a, key)
+		return s.readLabels(ctx, a, key, memory)
 	}
 	s.Outputs = 1
 	if len(a.shape) == 2 {
 		s.Outputs = a.shape[1]
-		if a.typ.whole() && s.Outputs == 1 {
-			return unsupported(a.name, -1, "%s is a column of whole numbers; for class labels save %s.ravel(), for targets %s.astype(np.float32)", key, key, key)
-		}
 	}
 	var err error
 	if s.Y, err = a.floats(ctx, key); err != nil {
@@ -220,7 +243,7 @@ func (s *Set) readTargets(ctx context.Context, a *npyArray, key string) error {
 	return nil
 }
 
-func (s *Set) readLabels(ctx context.Context, a *npyArray, key string) error {
+func (s *Set) readLabels(ctx context.Context, a *npyArray, key string, memory int64) error {
 	s.Labels = make([]int, a.total)
 	err := a.values(ctx, func(at int, v float64) error {
 		if v < 0 || v > maxLabel {
@@ -235,6 +258,9 @@ func (s *Set) readLabels(ctx context.Context, a *npyArray, key string) error {
 	s.Outputs = slices.Max(s.Labels) + 1
 	if s.Outputs > maxOneHot/len(s.Labels) {
 		return unsupported(a.name, -1, "%d samples with labels up to %d make more than 2^26 one-hot targets; number the classes from 0 without gaps", len(s.Labels), s.Outputs-1)
+	}
+	if err := fits(a.name, len(s.Labels)*s.Outputs, memory); err != nil {
+		return err
 	}
 	s.Classes = numberNames(s.Outputs)
 	s.Y = OneHot(s.Labels, s.Outputs)

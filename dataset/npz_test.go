@@ -80,7 +80,7 @@ func buildNPZ(members ...member) []byte {
 }
 
 func parseNPZ(data []byte) (*Set, error) {
-	return readNPZ(context.Background(), bytes.NewReader(data), int64(len(data)), "f.npz", "x", "y")
+	return readNPZ(context.Background(), bytes.NewReader(data), int64(len(data)), "f.npz", "x", "y", math.MaxInt64)
 }
 
 func TestReadNPZ(t *testing.T) {
@@ -425,4 +425,31 @@ func TestLoadNPZ(t *testing.T) {
 	}
 	_, err := ReadNPZ(filepath.Join(t.TempDir(), "none.npz"))
 	wantError(t, err, os.ErrNotExist, "none.npz")
+}
+
+// What does not fit is refused by the headers, before an element is read: here those
+// of x are none that would be accepted.
+func TestNPZIsRefusedByItsHeaders(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "set.npz")
+	load := func(memory int64, members ...member) error {
+		write(t, path, buildNPZ(members...))
+		_, _, err := Load(context.Background(), Request{Name: path, Memory: memory})
+		return err
+	}
+	nan := []float32{float32(math.NaN()), 0, 0, 0}
+	x := member{key: "x", descr: "<f4", shape: "(2, 2)", data: nan}
+	y := member{key: "y", descr: "<f4", shape: "(2, 1)", data: []float32{0, 1}}
+	wantError(t, load(0, x, member{key: "y", descr: "<f4", shape: "(1, 1)", data: []float32{0}}), ErrMalformed, "y has 1 samples, the inputs have 2")
+	wantRequestError(t, load(23, x, y), "memory", path)
+	wantError(t, load(24, x, y), ErrMalformed, "x[0,0] is NaN")
+
+	x.data = []float32{1, 2, 3, 4}
+	labels := member{key: "y", descr: "|u1", shape: "(2,)", data: []uint8{0, 9}}
+	wantRequestError(t, load(16+79, x, labels), "memory", "y.npy")
+	x.key, labels.key = "x_test", "y_test"
+	first := []member{{key: "x", descr: "<f4", shape: "(2, 2)", data: x.data}, y}
+	wantRequestError(t, load(24+23, append(first, x, member{key: "y_test", descr: "<f4", shape: "(2, 1)", data: y.data})...), "memory", path)
+	if err := load(24+24, append(first, x, member{key: "y_test", descr: "<f4", shape: "(2, 1)", data: y.data})...); err != nil {
+		t.Error(err)
+	}
 }

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 )
@@ -17,6 +18,9 @@ type Request struct {
 
 	Preprocessing Preprocessing
 	Synthetic     Synthetic // sizes of the synthetic sets; the others refuse it
+
+	// Memory limits the bytes of the inputs and targets that are read; 0: no limit.
+	Memory int64
 
 	// DataDir is the only folder that is searched if it is not empty;
 	// otherwise see [DataDirs]. For cifar-10 it may also be the archive or the
@@ -45,6 +49,24 @@ func Load(ctx context.Context, r Request) (train, test *Set, err error) {
 		return nil, nil, badRequest("synthetic", "%s has a fixed size; remove the section", r.Name)
 	}
 	return entry.load(ctx, r)
+}
+
+func (r Request) memory() int64 {
+	if r.Memory == 0 {
+		return math.MaxInt64
+	}
+	return r.Memory
+}
+
+// sampleBytes is the memory of inputs and targets in float32.
+func sampleBytes(values int) int64 { return 4 * int64(values) }
+
+// fits refuses more values of inputs and targets than the memory holds.
+func fits(name string, values int, memory int64) error {
+	if need := sampleBytes(values); need > memory {
+		return badRequest("memory", "%s: inputs and targets take %.3g MB, and the limit leaves %.3g MB", name, float64(need)/1e6, float64(max(memory, 0))/1e6)
+	}
+	return nil
 }
 
 func isNPZ(name string) bool { return strings.HasSuffix(strings.ToLower(name), ".npz") }

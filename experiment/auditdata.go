@@ -36,7 +36,7 @@ func (a *audit) dataSource() (string, error) {
 
 // loadData reads the training and the test set, and draws the subset.
 func (a *audit) loadData(ctx context.Context) error {
-	request := dataset.Request{Seed: stream(a.Seed, subsetPurpose, 0), Preprocessing: dataset.Preprocessing{Mean: a.Mean, Std: a.Std}}
+	request := dataset.Request{Seed: stream(a.Seed, subsetPurpose, 0), Preprocessing: dataset.Preprocessing{Mean: a.Mean, Std: a.Std}, Memory: a.memory}
 	request.Name, request.Classes = splitClasses(a.Data)
 	var err error
 	if a.train, a.test, err = loadSets(ctx, request); err != nil {
@@ -44,6 +44,7 @@ func (a *audit) loadData(ctx context.Context) error {
 	}
 	if a.Test != "" {
 		request.Name = a.Test
+		request.Memory = max(1, a.memory-4*int64(len(a.train.X)+len(a.train.Y)))
 		if a.test, _, err = dataset.Load(ctx, request); err != nil {
 			return requestError("test", err)
 		}

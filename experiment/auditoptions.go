@@ -66,7 +66,7 @@ type AuditOptions struct {
 var auditFlags = map[string]string{
 	"loss": "loss", "sgd.sampling": "sampling", "dataset.name": "data", "grid.learning_rate": "lr", "grid.batch_size": "batch",
 	"measure.orders": "orders", "measure.radius": "radius", "dataset.preprocess.mean": "normalize", "dataset.preprocess.std": "normalize",
-	"preprocess.mean": "normalize", "preprocess.std": "normalize",
+	"preprocess.mean": "normalize", "preprocess.std": "normalize", "memory": "memory",
 }
 
 // optionError gives a *rundir.ValueError about a configuration the key of the

@@ -103,6 +103,11 @@ func TestAuditRefuses(t *testing.T) {
 			o.Activation, o.Data, o.Memory = "", images, 32<<20
 			o.Model = padded(150)
 		}, "memory", []string{"blocks of samples", "model.onnx"}},
+		{"data larger than the memory", "fnn-tiny", func(o *AuditOptions) {
+			o.Memory = 1 << 20
+			o.Data = writeNPZ(t, map[string]array{"x": {[]int{1 << 16, 6}, make([]float32, 6<<16)}, "y": {[]int{1 << 16, 3}, make([]float32, 3<<16)}})
+		}, "memory", []string{".npz", "2.36 MB", "1.05 MB"}},
+		{"images larger than the memory", "fnn-tiny", func(o *AuditOptions) { o.Memory, o.Data = 1<<20, "fashion-mnist-mini" }, "memory", []string{"fashion-mnist-mini"}},
 		{"unknown operator", "fnn-tiny", func(o *AuditOptions) {
 			graph := readFile(t, writeONNX(t, layersAndWeights(t, "fnn-tiny")))
 			o.Activation, o.Model = "", writeFile(t, "model.onnx", []byte(strings.ReplaceAll(graph, "Relu", "Celu")))
