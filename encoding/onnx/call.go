@@ -156,6 +156,15 @@ func (c *call) vector(i, n int) ([]float64, error) {
 	return c.valuesOf(k)
 }
 
+// parameters is vector for what is trained.
+func (c *call) parameters(i, n int) ([]float64, error) {
+	v, err := c.vector(i, n)
+	if k, ok := c.values[c.n.Inputs[i]].(*constant); err == nil && ok {
+		c.warnOfShared(k)
+	}
+	return v, err
+}
+
 // axesOf returns the axes that a node names in input i, or in the attribute of
 // older versions, as numbers from 0 to rank−1; nil if it names none.
 func (c *call) axesOf(name string, i, rank int) ([]int, error) {

@@ -139,3 +139,16 @@ func (lo *lowering) weightsOf(k *constant, n *Node) ([]float64, error) {
 	}
 	return v, err
 }
+
+// warnOfShared warns of a bias, or another vector of parameters, that a node before
+// has too. That is no error: exporters store equal tensors once, and a trained bias
+// may well be all zeros.
+func (c *call) warnOfShared(k *constant) {
+	if k.t == nil {
+		return
+	}
+	if other, ok := c.vectorOf[k.t]; ok {
+		c.warn("%v: its parameters %.80q are those of %s too: they count as separate parameters, whose gradients are those of each layer alone", c.n, k.t.Name, other)
+	}
+	c.vectorOf[k.t] = c.n.String()
+}

@@ -121,7 +121,7 @@ func (c *call) conv() (any, error) {
 		return nil, err
 	}
 	if c.has(2) {
-		if l.Bias, err = c.vector(2, l.Out); err != nil {
+		if l.Bias, err = c.parameters(2, l.Out); err != nil {
 			return nil, err
 		}
 	}

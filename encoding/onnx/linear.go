@@ -27,6 +27,11 @@ func (c *call) gemm() (any, error) {
 		if f, err = c.biased(f, k, beta); err != nil {
 			return nil, err
 		}
+	} else {
+		beta = 1
+	}
+	if alpha != 1 || beta != 1 {
+		c.warn("%v: alpha = %v and beta = %v are multiplied into its parameters: gradients are those with respect to the products", c.n, alpha, beta)
 	}
 	for _, v := range [][]float64{f.end.layer.Weight, f.end.layer.Bias} {
 		for _, x := range v {
@@ -102,10 +107,14 @@ func (c *call) biased(f *flow, k *constant, scale float64) (*flow, error) {
 	if !perChannel(k.shape(), f) {
 		return nil, c.unsupported("adds a constant of shape %v to samples of shape %v; supported is one bias for each of %d outputs", k.shape(), f.dims, l.Out)
 	}
+	if k.elements() != l.Out {
+		c.warn("%v: adds one number to all of %d outputs: it counts as a parameter for each, whose gradients are those of that output alone", c.n, l.Out)
+	}
 	v, err := c.valuesOf(k)
 	if err != nil {
 		return nil, err
 	}
+	c.warnOfShared(k)
 	if l.Bias, err = c.allocate(l.Out); err != nil {
 		return nil, err
 	}

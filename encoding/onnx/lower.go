@@ -42,7 +42,7 @@ func (m *Model) network() (*Network, error) {
 	case m.Opset < minOpset:
 		return nil, fmt.Errorf("operators of version %d; export with opset 7 or later, best 17: %w", m.Opset, ErrUnsupported)
 	}
-	lo := &lowering{opset: m.Opset, budget: g.budget(), values: map[string]any{}, floats: map[*Tensor][]float64{}, weightOf: map[*Tensor]string{}}
+	lo := &lowering{opset: m.Opset, budget: g.budget(), values: map[string]any{}, floats: map[*Tensor][]float64{}, weightOf: map[*Tensor]string{}, vectorOf: map[*Tensor]string{}}
 	if m.Opset > newestOpset {
 		lo.warn("operators of version %d; this program knows those up to %d", m.Opset, newestOpset)
 	}
@@ -180,6 +180,7 @@ type lowering struct {
 	values   map[string]any
 	floats   map[*Tensor][]float64
 	weightOf map[*Tensor]string // the node that has the tensor for its weights
+	vectorOf map[*Tensor]string // the last one that has it for a bias, a scale or a shift
 	warnings []string
 }
 

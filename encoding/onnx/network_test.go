@@ -18,11 +18,11 @@ func TestPatterns(t *testing.T) {
 		want  string // the layers
 	}{
 		{"Gemm", []int{5}, 17, func(m *model) string { return m.gemm("x", 5, 3) }, "linear"},
-		{"Gemm, alpha, beta, no transB, row bias", []int{5}, 17, func(m *model) string {
-			return m.node("Gemm", []string{"x", m.weights(5, 3), m.weights(1, 3)}, floatAttr("alpha", 0.5), floatAttr("beta", -2), intAttr("transA", 0))
+		{"Gemm, no alpha, no transB, row bias", []int{5}, 17, func(m *model) string {
+			return m.node("Gemm", []string{"x", m.weights(5, 3), m.weights(1, 3)}, intAttr("transA", 0))
 		}, "linear"},
-		{"Gemm, scalar bias", []int{4}, 11, func(m *model) string {
-			return m.node("Gemm", []string{"x", m.weights(4, 3), m.weights()})
+		{"Gemm, beta without a bias", []int{5}, 17, func(m *model) string {
+			return m.node("Gemm", []string{"x", m.weights(5, 3)}, floatAttr("beta", 0.5))
 		}, "linear"},
 		{"MatMul, Add", []int{4}, 17, func(m *model) string {
 			return m.node("Add", []string{m.node("MatMul", []string{"x", m.weights(4, 3)}), m.weights(3)})
@@ -267,5 +267,41 @@ func TestRandomNetworks(t *testing.T) {
 		m := newModel(seed, 17, input...)
 		out := m.gemm(m.randomImages("x", input, last), m.flat, 1+rng.IntN(4))
 		compare(t, m.read(t, out), m.rng)
+	}
+}
+
+// Layers that compute what the graph does, but whose parameters are not the graph's
+// own, come with a warning.
+func TestWarningsOfParameters(t *testing.T) {
+	for _, c := range []struct {
+		name, want string
+		build      func(m *model) string
+	}{
+		{"alpha", "/Gemm_0", func(m *model) string {
+			return m.node("Gemm", []string{"x", m.weights(4, 3), m.weights(3)}, floatAttr("alpha", 0.5))
+		}},
+		{"beta", "beta = -2 are multiplied into its parameters", func(m *model) string {
+			return m.node("Gemm", []string{"x", m.weights(4, 3), m.weights(1, 3)}, floatAttr("beta", -2))
+		}},
+		{"one bias for all outputs", "one number to all of 3 outputs", func(m *model) string {
+			return m.node("Gemm", []string{"x", m.weights(4, 3), m.weights()})
+		}},
+		{"a bias of two layers", `"w2" are those of node "/Gemm_0" (Gemm) too`, func(m *model) string {
+			w, b := m.weights(4, 4), m.weights(4)
+			return m.node("Gemm", []string{m.node("Gemm", []string{"x", w, b}), m.weights(4, 4), b})
+		}},
+		{"a scale that is a bias", `"w2" are those of node "/Gemm_0" (Gemm) too`, func(m *model) string {
+			w, b := m.weights(4, 4), m.weights(4)
+			x := m.node("Gemm", []string{"x", w, b})
+			return m.node("BatchNormalization", []string{x, m.weights(4), b, m.weights(4), m.given([]float64{1, 2, 3, 4}, 4)})
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newModel(5, 11, 4)
+			net := compare(t, m.read(t, c.build(m)), m.rng)
+			if len(net.Warnings) != 1 || !strings.Contains(net.Warnings[0], c.want) {
+				t.Errorf("warnings %q", net.Warnings)
+			}
+		})
 	}
 }

@@ -114,7 +114,11 @@ func (c *call) batchNormalization() (any, error) {
 		return nil, c.unsupported("epsilon is %v, which is not finite", l.Epsilon)
 	}
 	for i, to := range []*[]float64{&l.Weight, &l.Bias, &l.Mean, &l.Variance} {
-		v, err := c.vector(i+1, f.dims[0])
+		read := c.parameters
+		if i >= 2 { // the averages are no parameters
+			read = c.vector
+		}
+		v, err := read(i+1, f.dims[0])
 		if err != nil {
 			return nil, err
 		}
