@@ -38,46 +38,44 @@ func (m *auditedModel) fitArchitecture(groups map[string][]module, asked []strin
 	if err != nil {
 		return nil, &rundir.ValueError{Key: "arch", Problem: err.Error()}
 	}
-	return arrange(groups, asked, func(have []module) error {
-		if err := matches(have, want); err != nil {
-			return fmt.Errorf("%w\nthe file:\n%sthe architecture:\n%s", err, listing(have), listing(want))
-		}
-		return nil
-	})
+	return arrange(groups, asked, want, func(have []module, at int) (int, error) { return matches(have, want, at) })
 }
 
-// matches returns an error for the first tensor that does not fit the
-// architecture.
-func matches(have, want []module) error {
-	for i, w := range want {
-		if i == len(have) {
-			return fmt.Errorf("no tensors are left for %s", layerName(w.name))
-		}
-		for _, p := range partNames {
-			h, inFile := have[i].parts[p]
-			a, inLayer := w.parts[p]
-			name := strings.TrimPrefix(have[i].name+"."+p, ".")
+// matches returns an error for the first tensor of have[at] that does not fit the
+// architecture, and the number of those that do.
+func matches(have, want []module, at int) (fit int, err error) {
+	switch {
+	case at == len(have) && at < len(want):
+		return 0, fmt.Errorf("no tensors are left for %s", layerName(want[at].name))
+	case at == len(have):
+		return 0, nil
+	case at >= len(want):
+		return 0, fmt.Errorf("tensors %s are left over", shown(have[at].name))
+	}
+	w := want[at]
+	for _, p := range partNames {
+		h, inFile := have[at].parts[p]
+		a, inLayer := w.parts[p]
+		name := have[at].tensorName(p)
+		switch {
+		case inLayer && !inFile:
+			hint := ""
 			switch {
-			case inLayer && !inFile:
-				hint := ""
-				switch {
-				case p == "bias" && len(w.parts["weight"].Shape) == 4:
-					hint = "; write bias: false in the conv if it has none"
-				case p == "bias" && len(w.parts["weight"].Shape) == 2:
-					hint = fmt.Sprintf("; write linear: {out: %d, bias: false} if it has none", a.Shape[0])
-				}
-				return fmt.Errorf("tensor %s is missing: %s needs %v%s", name, layerName(w.name), a.Shape, hint)
-			case inFile && !inLayer:
-				return fmt.Errorf("tensor %s %v has no place in %s", name, h.Shape, layerName(w.name))
-			case inFile && !slices.Equal(h.Shape, a.Shape):
-				return fmt.Errorf("tensor %s has shape %v: %s needs %v", name, h.Shape, layerName(w.name), a.Shape)
+			case p == "bias" && len(w.parts["weight"].Shape) == 4:
+				hint = "; write bias: false in the conv if it has none"
+			case p == "bias" && len(w.parts["weight"].Shape) == 2:
+				hint = fmt.Sprintf("; write linear: {out: %d, bias: false} if it has none", a.Shape[0])
 			}
+			return fit, fmt.Errorf("tensor %s is missing: %s needs %v%s", name, layerName(w.name), a.Shape, hint)
+		case inFile && !inLayer:
+			return fit, fmt.Errorf("tensor %s %v has no place in %s", name, h.Shape, layerName(w.name))
+		case inFile && !slices.Equal(h.Shape, a.Shape):
+			return fit, fmt.Errorf("tensor %s has shape %v: %s needs %v", name, h.Shape, layerName(w.name), a.Shape)
+		case inFile:
+			fit++
 		}
 	}
-	if len(have) > len(want) {
-		return fmt.Errorf("tensors %s are left over", have[len(want)].name)
-	}
-	return nil
+	return fit, nil
 }
 
 // layerName turns net.3.body.0 into layers[3].body[0].
@@ -106,7 +104,7 @@ func listing(modules []module) string {
 // inferDense takes the modules for a stack of dense layers on inputs of the given
 // size.
 func (m *auditedModel) inferDense(groups map[string][]module, inputs int, activation string) ([]module, error) {
-	modules, err := arrange(groups, nil, func(have []module) error { return denseStack(have, inputs) })
+	modules, err := arrange(groups, nil, nil, func(have []module, at int) (int, error) { return 0, denseStack(have, inputs, at) })
 	if err != nil {
 		return nil, err
 	}
@@ -131,23 +129,26 @@ func (m *auditedModel) inferDense(groups map[string][]module, inputs int, activa
 	return modules, nil
 }
 
-// denseStack returns an error unless the modules are dense layers that fit each
-// other.
-func denseStack(have []module, inputs int) error {
-	for _, m := range have {
-		w, b := m.parts["weight"], m.parts["bias"]
-		name := strings.TrimPrefix(m.name+".", ".")
-		switch {
-		case w == nil || len(w.Shape) != 2 || len(m.parts) > 2 || len(m.parts) == 2 && b == nil:
-			return fmt.Errorf("%v is no dense layer; describe the layers in an architecture file (--arch)", m)
-		case w.Shape[1] != inputs:
-			return fmt.Errorf("tensor %sweight has shape %v, but gets %d inputs", name, w.Shape, inputs)
-		case w.Shape[0] == 0:
-			return fmt.Errorf("tensor %sweight has shape %v: a layer without outputs", name, w.Shape)
-		case b != nil && (len(b.Shape) != 1 || b.Shape[0] != w.Shape[0]):
-			return fmt.Errorf("tensor %sbias has shape %v, its weight %v", name, b.Shape, w.Shape)
-		}
-		inputs = w.Shape[0]
+// denseStack returns an error unless have[at] is a dense layer that fits the one in
+// front of it, or the inputs.
+func denseStack(have []module, inputs, at int) error {
+	if at == len(have) {
+		return nil
+	}
+	if at > 0 {
+		inputs = have[at-1].parts["weight"].Shape[0]
+	}
+	m := have[at]
+	w, b := m.parts["weight"], m.parts["bias"]
+	switch {
+	case w == nil || len(w.Shape) != 2 || len(m.parts) > 2 || len(m.parts) == 2 && b == nil:
+		return fmt.Errorf("%v is no dense layer; describe the layers in an architecture file (--arch)", m)
+	case w.Shape[1] != inputs:
+		return fmt.Errorf("tensor %s has shape %v, but gets %d inputs", m.tensorName("weight"), w.Shape, inputs)
+	case w.Shape[0] == 0:
+		return fmt.Errorf("tensor %s has shape %v: a layer without outputs", m.tensorName("weight"), w.Shape)
+	case b != nil && (len(b.Shape) != 1 || b.Shape[0] != w.Shape[0]):
+		return fmt.Errorf("tensor %s has shape %v, its weight %v", m.tensorName("bias"), b.Shape, w.Shape)
 	}
 	return nil
 }
@@ -184,7 +185,7 @@ func finite(t *safetensors.Tensor) error {
 	}
 	for i, v := range values {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("tensor %s %v has the value %v at flat position %d: weights are finite", t.Name, t.Shape, v, i)
+			return fmt.Errorf("tensor %s %v has the value %v at flat position %d: weights are finite", shown(t.Name), t.Shape, v, i)
 		}
 	}
 	return nil

@@ -367,13 +367,75 @@ func TestAuditOfEveryArchitecture(t *testing.T) {
 }
 
 func TestAuditComparesNamesByNumbers(t *testing.T) {
-	names := []string{"0", "2", "10", "a.1.b", "a.2", "a.02.x", "a.10.a", "a.10.b", "b.1"}
+	names := []string{"0", "a.1.b", "b.1", "2", "a.02.x", "a.2", "10", "a.10.a", "a.10.b", "c.10.0"}
 	shuffled := slices.Clone(names)
 	for seed := range uint64(20) {
 		generator(seed).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 		slices.SortFunc(shuffled, compareNumbered)
 		if !slices.Equal(shuffled, names) {
 			t.Fatalf("%q, want %q", shuffled, names)
+		}
+	}
+}
+
+// Where the numbers in the names say nothing, the shapes decide, or the key weights;
+// the alphabet never does.
+func TestAuditOfNamesWithEqualNumbers(t *testing.T) {
+	dense := func(name string, out, in int) []safetensors.Tensor {
+		v := make([]float64, out*in)
+		rng := generator(uint64(len(name)*100 + out))
+		for i := range v {
+			v[i] = rng.NormFloat64()
+		}
+		return []safetensors.Tensor{safetensors.F64(name+".weight", []int{out, in}, v)}
+	}
+	of := func(sizes []int, names ...string) []safetensors.Tensor {
+		var list []safetensors.Tensor
+		for i, name := range names {
+			list = append(list, dense(name, sizes[i+1], sizes[i])...)
+		}
+		return list
+	}
+	square, falling := []int{6, 6, 6, 3}, []int{6, 5, 4, 3}
+	layers := func(sizes []int) string {
+		return fmt.Sprintf("layers: [linear: {out: %d, bias: false}, relu, linear: {out: %d, bias: false}, relu, linear: {out: %d, bias: false}]\n", sizes[1], sizes[2], sizes[3])
+	}
+	for _, c := range []struct {
+		name, refusal, weights string
+		tensors                []safetensors.Tensor
+		sizes                  []int
+	}{
+		{"square", `such as ["block0.down" "block0.up"] and ["block0.up" "block0.down"]: say which`, "", of(square, "block0.up", "block0.down", "block1.out"), square},
+		{"square, said", "", "weights: [block0.up, block0.down, block1]", of(square, "block0.up", "block0.down", "block1.out"), square},
+		{"said in part", `are not the prefixes`, "weights: [block0.up, block1]", of(square, "block0.up", "block0.down", "block1.out"), square},
+		{"falling", "", "", of(falling, "block0.up", "block0.down", "block1.out"), falling},
+		{"falling, against the alphabet", "", "", of(falling, "block0.down", "block0.up", "block1.out"), falling},
+		{"numbers over texts", "", "", of(square, "block0.up", "block1.down", "block2.a"), square},
+		{"fewer numbers", `more than one order of the tensors fits`, "", of(square, "net.0.z", "net.0.body.0", "net.1"), square},
+		{"fewer numbers that fit", "", "", of(falling, "net.0.z", "net.0.body.0", "net.0.body.1"), falling},
+	} {
+		o := auditFixture("fnn-tiny")
+		o.Activation, o.Architecture = "", writeFile(t, "arch.yaml", []byte(layers(c.sizes)+c.weights))
+		want := o
+		o.Model = writeTensors(t, c.tensors)
+		r, err := Audit(t.Context(), o)
+		if c.refusal != "" {
+			if err == nil || !strings.Contains(err.Error(), c.refusal) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		plain := slices.Clone(c.tensors)
+		for i := range plain {
+			plain[i].Name = fmt.Sprintf("net.%d.weight", i)
+		}
+		want.Model, want.Architecture = writeTensors(t, plain), writeFile(t, "arch.yaml", []byte(layers(c.sizes)))
+		if got, want := comparable(t, r), comparable(t, auditOf(t, want)); got != want {
+			t.Errorf("%s:\n%s\nwant\n%s", c.name, got, want)
 		}
 	}
 }

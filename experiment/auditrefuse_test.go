@@ -71,6 +71,23 @@ func TestAuditRefuses(t *testing.T) {
 		{"foreign tensor", "fnn-tiny", func(o *AuditOptions) {
 			o.Model = writeTensors(t, append(slices.Clone(tiny), safetensors.F64("lstm.weight_ih", []int{1}, []float64{1})))
 		}, "", []string{"lstm.weight_ih", "belongs to no layer"}},
+		{"a name with an escape", "fnn-tiny", func(o *AuditOptions) {
+			o.Model = writeTensors(t, []safetensors.Tensor{safetensors.F64("\x1b[31mred.foo", []int{1}, []float64{1})})
+		}, "", []string{`tensor "\x1b[31mred.foo" belongs to no layer`}},
+		{"a layer with an escape", "fnn-tiny", func(o *AuditOptions) {
+			o.Model = writeTensors(t, []safetensors.Tensor{safetensors.F64("\x1b[31mred.weight", []int{1, 5}, make([]float64, 5))})
+		}, "", []string{`tensor "\x1b[31mred.weight" has shape [1 5]`}},
+		{"a long name", "fnn-tiny", func(o *AuditOptions) {
+			o.Model = writeTensors(t, []safetensors.Tensor{safetensors.F64(strings.Repeat("a", 1000)+".foo", []int{1}, []float64{1})})
+		}, "", []string{`tensor "` + strings.Repeat("a", 80) + `" belongs`}},
+		{"the order that got furthest", "fnn-tiny", func(o *AuditOptions) {
+			o.Activation, o.Architecture = "", yaml("layers: [linear: 8, relu, linear: 7, relu, linear: 4]")
+			renamed := slices.Clone(tiny)
+			for i := range renamed {
+				renamed[i].Name = strings.ReplaceAll(renamed[i].Name, "net.4", "last")
+			}
+			o.Model = writeTensors(t, renamed)
+		}, "", []string{`no order of the prefixes ["last" "net"] fits`, "tensor last.weight has shape [3 7]: layers[4] needs [4 7]", "the file:\n  net.0:"}},
 		{"unknown key", "cnn-tiny", func(o *AuditOptions) {
 			o.Architecture = yaml("input: [2, 8, 8]\nlayers:\n  - conv: {out: 3, kernal: 3}\n")
 		}, "arch", []string{"arch.yaml:3:20", "kernal"}},
