@@ -78,6 +78,12 @@ func splitClasses(data string) (name string, classes []int) {
 	return found[1], classes
 }
 
+// Inputs are the paths that the audit reads, and names of the catalogue.
+func (o AuditOptions) Inputs() []string {
+	data, _ := splitClasses(o.Data)
+	return slices.DeleteFunc([]string{o.Model, data, o.Test, o.Architecture}, func(path string) bool { return path == "" })
+}
+
 // loadSets reads the data that the name of a request stands for: an .npz file, a pair
 // of IDX files by its images or their folder, CIFAR-10's archive or the folder of its
 // batches, or a name of the catalogue.

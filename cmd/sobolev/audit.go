@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -23,6 +24,7 @@ type auditOptions struct {
 	json, report              string
 
 	smoothness, targetBound, targetLipschitz string
+	given                                    func(flag string) bool // on the command line
 }
 
 func newAuditCommand() *cobra.Command {
@@ -38,7 +40,7 @@ The exit status is 0 whether or not the model is stable.`,
 		Example: "  sobolev audit model.onnx --data train.npz --lr 0.1 --batch 20\n  sobolev audit model.safetensors --arch model.yaml --data train.npz --lr 0.1 --batch 20 --json audit.json",
 		Args:    exactly(1, "a model, an .onnx or .safetensors file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opt.Model = args[0]
+			opt.Model, opt.given = args[0], cmd.Flags().Changed
 			return auditModel(cmd.Context(), opt, cmd.OutOrStdout())
 		},
 	}
@@ -71,6 +73,9 @@ func auditModel(ctx context.Context, opt auditOptions, stdout io.Writer) error {
 	if err := opt.parse(); err != nil {
 		return usage(err)
 	}
+	if err := opt.checkOutputs(); err != nil {
+		return err
+	}
 	opt.Workers = runtime.GOMAXPROCS(0)
 	r, err := experiment.Audit(ctx, opt.AuditOptions)
 	var value *rundir.ValueError
@@ -88,6 +93,60 @@ func auditModel(ctx context.Context, opt auditOptions, stdout io.Writer) error {
 		}
 	}
 	return printAudit(opt, r, stdout)
+}
+
+// checkOutputs refuses files to write that are read, or one another, and tries the
+// folders of the others: an audit may take long.
+func (o *auditOptions) checkOutputs() error {
+	var outputs []string
+	for _, f := range []struct{ flag, path string }{{"json", o.json}, {"report", o.report}} {
+		if f.path == "" || f.flag == "json" && f.path == "-" {
+			continue
+		}
+		if f.path == "-" {
+			return usage(errors.New("--report: - is no file; a page is written to one"))
+		}
+		for _, other := range append(o.Inputs(), outputs...) {
+			if sameFile(f.path, other) {
+				return usage(fmt.Errorf("--%s %s would overwrite %s", f.flag, f.path, other))
+			}
+		}
+		outputs = append(outputs, f.path)
+		if info, err := os.Stat(f.path); err == nil && !info.Mode().IsRegular() {
+			return usage(fmt.Errorf("--%s %s is not a regular file", f.flag, f.path))
+		}
+		trial, err := os.CreateTemp(filepath.Dir(f.path), ".sobolev-*")
+		if err != nil {
+			return fmt.Errorf("--%s %s cannot be written: %w", f.flag, f.path, err)
+		}
+		trial.Close()
+		if err := os.Remove(trial.Name()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sameFile says whether two paths are one file, there or not.
+func sameFile(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	if errX == nil && errY == nil {
+		return os.SameFile(x, y)
+	}
+	return errX != nil && errY != nil && resolved(a) == resolved(b)
+}
+
+// resolved is the absolute path with the links of its folder followed.
+func resolved(path string) string {
+	folder, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return filepath.Clean(path)
+	}
+	if real, err := filepath.EvalSymlinks(folder); err == nil {
+		folder = real
+	}
+	return filepath.Join(folder, filepath.Base(path))
 }
 
 // writeAuditPage writes the page of --report.
@@ -126,10 +185,12 @@ func (o *auditOptions) parse() error {
 	switch {
 	case o.Data == "":
 		return errors.New("--data is missing: give the training set, a file or a data set's name")
-	case o.LearningRate == 0:
+	case !o.given("lr"):
 		return errors.New("--lr is missing: give the learning rate that the model was trained with")
-	case o.BatchSize == 0:
+	case !o.given("batch"):
 		return errors.New("--batch is missing: give the batch size that the model was trained with")
+	case o.InterpolationTolerance == 0:
+		return errors.New("--interpolation-tol: 0 is not a positive number; no trained network fits to the last bit")
 	}
 	if o.Orders, err = parseOrders(o.orders); err != nil {
 		return err
