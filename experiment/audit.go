@@ -114,6 +114,9 @@ func (a *audit) measure(ctx context.Context) (*rundir.Result, error) {
 		Moments: []rundir.Moment{}, Warnings: append([]string{}, a.warnings...),
 		MeasuredOrders: orders, MeasuredStability: a.config.Measure.StabilityOptions(),
 	}
+	if a.train.Len() < a.available {
+		r.Data.Available = a.available
+	}
 	if r.MeasuredModel, err = rundir.FileDigest(a.Model); err != nil {
 		return nil, err
 	}
@@ -138,6 +141,10 @@ func (a *audit) measure(ctx context.Context) (*rundir.Result, error) {
 
 // explainAbsent gives the reasons for sections that are not there.
 func (a *audit) explainAbsent(r *rundir.Result) {
+	r.Warnings = append(r.Warnings, "training is null: the model was trained elsewhere")
+	if s := r.Stability; s != nil && math.IsInf(float64(s.WuMaE.NonUniformityLimit), 0) {
+		r.Warnings = append(r.Warnings, "wu_ma_e.non_uniformity_limit is null: there is no limit, since a batch of all samples has no noise")
+	}
 	if r.Stability != nil && r.Spectrum == nil {
 		r.Warnings = append(r.Warnings, "spectrum and rank are null: they come with exact thresholds alone")
 	}
@@ -172,7 +179,11 @@ func (a *audit) measureFit(r *rundir.Result, data nn.Data[float64], loss nn.Loss
 	}
 	r.Fit = rundir.Fit{
 		Loss: rundir.Number(fit.Loss), RelativeLoss: rundir.Number(fit.RelativeLoss), MaxResidual: rundir.Number(fit.MaxResidual),
-		Interpolates: loss.Squared() && fit.RelativeLoss <= a.tolerance,
+		// Of targets that are all zero there is no relative loss, but a loss of 0.
+		Interpolates: loss.Squared() && (fit.RelativeLoss <= a.tolerance || fit.Loss == 0),
+	}
+	if math.IsNaN(fit.RelativeLoss) {
+		r.Warnings = append(r.Warnings, "fit.relative_loss is null: all targets are zero, and it is relative to them")
 	}
 	if data.Classification {
 		accuracy := rundir.Number(fit.Accuracy)
@@ -181,6 +192,8 @@ func (a *audit) measureFit(r *rundir.Result, data nn.Data[float64], loss nn.Loss
 	switch {
 	case !loss.Squared():
 		r.Warnings = append(r.Warnings, "cross-entropy: its gradients vanish nowhere, so that thresholds and curvature are those of a "+notInterpolating+"; relative_loss and max_residual are those of p − y, p = softmax(f), and moments those of the logits f")
+	case !r.Fit.Interpolates && math.IsNaN(fit.RelativeLoss):
+		r.Warnings = append(r.Warnings, fmt.Sprintf("not interpolating: the targets are zero and the loss is %.3g; the theory of linear stability is about solutions that fit their data", fit.Loss))
 	case !r.Fit.Interpolates:
 		r.Warnings = append(r.Warnings, fmt.Sprintf(
 			"not interpolating: relative loss %.3g is above %g; the theory of linear stability is about solutions that fit their data", fit.RelativeLoss, a.tolerance))
@@ -205,16 +218,20 @@ func (a *audit) measureStability(ctx context.Context, r *rundir.Result, data nn.
 }
 
 // limitExactness takes the word exact back where a part of the data stands for all
-// of them.
+// of them, or independent batches for those of an epoch.
 func (a *audit) limitExactness(r *rundir.Result) {
-	if a.train.Len() == a.available || r.Stability == nil {
+	s, part := r.Stability, a.train.Len() < a.available
+	epochs := a.config.SGD.Sampling == stability.Epochs.String() && a.BatchSize < a.train.Len()
+	if s == nil || !part && !epochs {
 		return
 	}
-	s := r.Stability
-	s.EtaVar.Exact, s.EtaAllOrders.Exact = false, false
 	for i := range s.Orders {
 		s.Orders[i].Exact = false
 	}
+	if !part {
+		return // the rest knows of epochs
+	}
+	s.EtaVar.Exact, s.EtaAllOrders.Exact = false, false
 	for i := range s.Frontier {
 		s.Frontier[i].Exact = false
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"sobolev/dataset"
+	"sobolev/encoding/safetensors"
 	"sobolev/nn"
 	"sobolev/rundir"
 )
@@ -260,13 +261,55 @@ func TestAuditOfASubset(t *testing.T) {
 	if w := fmt.Sprint(r.Warnings); !strings.Contains(w, "7 of 10 training samples") {
 		t.Errorf("warnings %s", w)
 	}
+	if v := o.Verdict(r); r.Data.Available != 10 || !strings.Contains(v, "for B = 2 on 7 of 10 samples") {
+		t.Errorf("of %d: %s", r.Data.Available, v)
+	}
 	o.Seed = 1
 	if other := auditOf(t, o); other.Data.SHA256 == r.Data.SHA256 {
 		t.Error("another seed draws the same subset")
 	}
 	o.Limit = 10
-	if whole := auditOf(t, o); !whole.Stability.EtaVar.Exact {
+	if whole := auditOf(t, o); !whole.Stability.EtaVar.Exact || whole.Data.Available != 0 {
 		t.Errorf("all samples: %+v", whole.Stability.EtaVar)
+	}
+}
+
+// Batches of an epoch have no exact theory, unless there is one to an epoch.
+func TestAuditOfEpochs(t *testing.T) {
+	o := auditFixture("fnn-tiny")
+	o.Sampling = "epochs"
+	r := auditOf(t, o)
+	if r.Stability.EtaVar.Exact || slices.ContainsFunc(r.Stability.Orders, func(o rundir.Order) bool { return o.Exact }) {
+		t.Errorf("%+v", r.Stability)
+	}
+	if v := o.Verdict(r); !strings.Contains(v, "for B = 2, for independent batches in place of an epoch's,") {
+		t.Error(v)
+	}
+	o.BatchSize = 10
+	r = auditOf(t, o)
+	if v := o.Verdict(r); !r.Stability.EtaVar.Exact || !r.Stability.Orders[1].Exact || strings.Contains(v, "independent batches") {
+		t.Errorf("one batch to an epoch: %+v, %s", r.Stability, v)
+	}
+	if w := fmt.Sprint(r.Warnings); !strings.Contains(w, "non_uniformity_limit is null") || !strings.Contains(w, "training is null") {
+		t.Errorf("warnings %s", w)
+	}
+}
+
+// Targets that are all zero have no relative loss, which is said; a network that is
+// zero fits them.
+func TestAuditOfZeroTargets(t *testing.T) {
+	x := []float32{1, 0, 2, 1}
+	for _, c := range []struct {
+		weight       float64
+		interpolates bool
+		want         string
+	}{{0, true, "fit.relative_loss is null"}, {1, false, "the targets are zero and the loss is"}} {
+		o := AuditOptions{LearningRate: 0.1, BatchSize: 1, Data: writeNPZ(t, map[string]array{"x": {[]int{2, 2}, x}, "y": {[]int{2, 1}, []float32{0, 0}}}),
+			Model: writeTensors(t, []safetensors.Tensor{safetensors.F64("net.0.weight", []int{1, 2}, []float64{c.weight, c.weight})})}
+		r := auditOf(t, o)
+		if w := fmt.Sprint(r.Warnings); r.Fit.Interpolates != c.interpolates || !strings.Contains(w, c.want) || strings.Contains(w, "NaN") {
+			t.Errorf("weights %v: %+v, warnings %s", c.weight, r.Fit, w)
+		}
 	}
 }
 

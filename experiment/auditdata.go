@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,11 +25,13 @@ func (a *audit) testData() nn.Data[float32] {
 	return dataOf(a.test)
 }
 
+func isNPZ(path string) bool { return strings.EqualFold(filepath.Ext(path), ".npz") }
+
 // dataSource names the file of the data and its SHA-256.
 func (a *audit) dataSource() (string, error) {
 	name, _ := splitClasses(a.Data)
-	if filepath.Ext(name) != ".npz" {
-		return a.train.Source.String(), nil
+	if !isNPZ(name) {
+		return cmp.Or(a.train.Source.String(), name+", which is part of the program"), nil
 	}
 	sum, err := rundir.FileDigest(name)
 	return fmt.Sprintf("%s, SHA-256 %s", filepath.Base(name), sum), err

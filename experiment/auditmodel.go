@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"sobolev/encoding/onnx"
 	"sobolev/encoding/safetensors"
@@ -28,7 +29,7 @@ type auditedModel struct {
 func (a *audit) readModel(shape []int) (*auditedModel, error) {
 	m := &auditedModel{file: a.Model, memory: a.memory}
 	var err error
-	switch filepath.Ext(a.Model) {
+	switch strings.ToLower(filepath.Ext(a.Model)) {
 	case ".onnx":
 		for _, f := range []struct{ key, value string }{{"arch", a.Architecture}, {"activation", a.Activation}} {
 			if f.value != "" {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
 	"strings"
 
 	"sobolev/nn"
@@ -103,7 +102,7 @@ func (o AuditOptions) config() (rundir.Config, error) {
 		return wrong("smoothness", "needs both C_s and δ_approx, positive")
 	case !(o.Radius > 0) && (o.Smoothness != 0 || o.TargetBound != 0 || o.TargetLipschitz != 0):
 		return wrong("radius", "missing: --smoothness, --target-bound and --target-lipschitz are about the balls of that radius")
-	case o.Test != "" && filepath.Ext(o.Test) != ".npz":
+	case o.Test != "" && !isNPZ(o.Test):
 		return wrong("test", "%q does not end in .npz; sets of the catalogue bring their own test set", o.Test)
 	}
 	loss := o.Loss

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"sobolev/rundir"
+	"sobolev/stability"
 )
 
 // Summary describes the result of an audit with these options to a person: what
@@ -68,6 +69,12 @@ func (o AuditOptions) Verdict(r *rundir.Result) string {
 		return "stability is not decided; see the warnings"
 	}
 	text, at := fmt.Sprintf("for B = %d", o.BatchSize), slices.IndexFunc(r.Stability.Orders, func(o rundir.Order) bool { return o.K == 2 })
+	if r.Data.Available > 0 {
+		text += fmt.Sprintf(" on %d of %d samples", r.Data.Samples, r.Data.Available)
+	}
+	if r.Convention.Sampling == stability.Epochs.String() && o.BatchSize < r.Data.Samples {
+		text += ", for independent batches in place of an epoch's,"
+	}
 	if !r.Fit.Interpolates {
 		text += ", linearised at a point that does not interpolate,"
 	}

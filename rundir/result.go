@@ -96,11 +96,13 @@ type FirstLayer struct {
 // DataInfo is the data that a result refers to.
 type DataInfo struct {
 	Samples int `json:"samples"`
+	// Available is the number of samples that these are a random subset of; 0: all.
+	Available int `json:"available,omitempty"`
 	// SHA256 identifies the samples and targets, training and test, after
 	// preprocessing.
 	SHA256 string `json:"sha256"`
-	// Source is the file the data came from, with its own SHA-256; empty for
-	// data that are part of the program.
+	// Source is the file the data came from, with its own SHA-256; for data that are
+	// part of the program their name in an audit, and empty in a run.
 	Source string `json:"source"`
 	// MinNorm maps "2k" to min_i ‖x_i‖_{2k} after preprocessing; with frozen layers
 	// that of the features.

@@ -259,6 +259,13 @@ func TestOrdersRules(t *testing.T) {
 	if o := Orders(0.9, 4, Evidence{LambdaMax: 2}); o[1].Stable != Undecided || o[1].EtaUpper != 1 || o[3].EtaLower != 0 || o[0].Stable != Stable {
 		t.Errorf("λ_max alone: %+v", o)
 	}
+	// A closed bracket that is not exact is that of substitutes for an epoch's batches.
+	e.MeanSquare.Exact = false
+	for _, o := range Orders(0.61, 8, e) {
+		if o.Exact {
+			t.Errorf("k=%d is exact where the mean square is not", o.K)
+		}
+	}
 	e.LambdaMax = math.NaN()
 	if o := Orders(0.9, 1, e)[0]; o.Stable != Undecided || !math.IsNaN(o.Margin) {
 		t.Errorf("NaN decides: %+v", o)

@@ -61,6 +61,9 @@ func Orders(eta float64, highest int, e Evidence) []Order {
 		panic("stability: no orders")
 	}
 	lower, upper := e.even(highest + 1)
+	// A bracket that is closed and not exact is that of other batches than those of
+	// the training (see Bracket.of), and so is everything here.
+	substitute := !e.MeanSquare.Exact && e.MeanSquare.Upper > 0 && closed(e.MeanSquare.Lower, e.MeanSquare.Upper)
 	orders := make([]Order, highest)
 	for k := 1; k <= highest; k++ {
 		o := Order{K: k}
@@ -74,6 +77,7 @@ func Orders(eta float64, highest int, e Evidence) []Order {
 			o.EtaLower, o.EtaUpper = e.odd(k, lower[k+1], upper[k-1])
 			o.Exact = closed(o.EtaLower, o.EtaUpper)
 		}
+		o.Exact = o.Exact && !substitute
 		o.decide(eta)
 		orders[k-1] = o
 	}
