@@ -41,6 +41,7 @@ type drawRule struct {
 	perClass int   // 0: all
 	draw     string
 	seed     uint64
+	gaps     bool // a class without samples is left out where no number is asked for
 }
 
 // indices returns the positions of the chosen samples, sorted by (class order,
@@ -54,6 +55,10 @@ func (r drawRule) indices(labels []int, name string, className func(int) string)
 	var chosen []int
 	for _, class := range r.classes {
 		available := members[class]
+		if r.gaps && r.perClass == 0 {
+			chosen = append(chosen, available...)
+			continue
+		}
 		if len(available) == 0 || r.perClass > len(available) {
 			return nil, badRequest(r.part.key(), "class %d (%s) of %s has %d %v samples, %d were asked for",
 				class, className(class), name, len(available), r.part, max(r.perClass, 1))

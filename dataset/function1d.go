@@ -66,15 +66,9 @@ func preprocessAll(r Request, sets []*Set) error {
 		if s == nil {
 			continue
 		}
-		p, err := r.Preprocessing.resolve(1, s.Shape)
-		if err != nil {
+		if err := s.Preprocess(r.Preprocessing); err != nil {
 			return err
 		}
-		if bad := p.apply(s.X, s.Shape); bad >= 0 {
-			d := s.Inputs()
-			return badRequest("preprocess", "%v gives a value outside of float32 at input %d of sample %d", p, bad%d, bad/d)
-		}
-		s.Preprocessing = p
 	}
 	return nil
 }

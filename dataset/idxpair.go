@@ -26,7 +26,7 @@ func IsIDXImages(path string) bool { return strings.Contains(filepath.Base(path)
 // train-labels-idx1-ubyte for train-images-idx3-ubyte. The part t10k in the same
 // folder is the test set of the part train; test is nil where there is none.
 // Images are of one channel and any size, and classes are 0 to the largest label of
-// the training set. The content may be that of any data set.
+// the training set, some of which may have no sample. The content may be that of any data set.
 func LoadIDX(ctx context.Context, r Request) (train, test *Set, err error) {
 	if err := r.check(); err != nil {
 		return nil, nil, err
@@ -41,6 +41,7 @@ func LoadIDX(ctx context.Context, r Request) (train, test *Set, err error) {
 	}
 	src := imageSource{name: filepath.Base(r.Name), shape: []int{1, pictures.Dims[1], pictures.Dims[2]}}
 	src.classes = numberNames(int(slices.Max(labels.Data)) + 1)
+	src.gaps = len(r.Classes) == 0 // the numbers of a foreign set need not be without gaps
 	src.source = Source{Path: r.Name, SHA256: hex.EncodeToString(sum.Sum(nil))}
 	if src.train, err = joinIDX(pictures, labels, src.shape, len(src.classes)); err != nil {
 		return nil, nil, err

@@ -56,6 +56,21 @@ func TestLoadIDX(t *testing.T) {
 	}
 }
 
+// Labels may have gaps, as those of an .npz file; a class that is asked for may not
+// be one.
+func TestLoadIDXWithAGap(t *testing.T) {
+	path := writeIDXPair(t, t.TempDir(), "train", "", 0, 3, 1)
+	train, _, err := LoadIDX(context.Background(), Request{Name: path})
+	if err != nil || train.Outputs != 4 || !slices.Equal(train.Labels, []int{0, 1, 3}) {
+		t.Errorf("%+v, error %v", train, err)
+	}
+	for _, r := range []Request{{Classes: []int{0, 2}}, {PerClass: 1}} {
+		r.Name = path
+		_, _, err := LoadIDX(context.Background(), r)
+		wantRequestError(t, err, "per_class", "class 2 (2)", "has 0 training samples")
+	}
+}
+
 func TestLoadIDXErrors(t *testing.T) {
 	good := func(t *testing.T) string { return writeIDXPair(t, t.TempDir(), "train", "", 0, 1) }
 	for name, c := range map[string]struct {

@@ -28,6 +28,7 @@ type imageSource struct {
 	classes     []string
 	train, test images
 	trainOnly   bool // there is no test set
+	gaps        bool // classes may be without samples where none are chosen
 	source      Source
 }
 
@@ -57,6 +58,7 @@ func (src imageSource) className(label int) string { return src.classes[label] }
 
 // subset draws from one part and preprocesses; p is resolved.
 func (src imageSource) subset(ctx context.Context, from images, rule drawRule, p Preprocessing, memory int64) (*Set, error) {
+	rule.gaps = src.gaps
 	chosen, err := rule.indices(from.labels, src.name, src.className)
 	if err != nil {
 		return nil, err

@@ -98,7 +98,7 @@ func fitTest(path string, train, test *Set) error {
 	if !slices.Equal(train.Shape, test.Shape) {
 		return malformed(path, -1, "inputs of x_test have shape %v, those of x %v", test.Shape, train.Shape)
 	}
-	if train.Labels != nil && test.Labels != nil && test.Outputs < train.Outputs {
+	if train.Labels != nil && test.Labels != nil && !test.Rows && test.Outputs < train.Outputs {
 		if train.Outputs > maxOneHot/len(test.Labels) {
 			return unsupported(path, -1, "%d test samples in %d classes make more than 2^26 one-hot targets", len(test.Labels), train.Outputs)
 		}
@@ -133,7 +133,7 @@ func (s *Set) draw(r Request, p part) (*Set, error) {
 		return nil, err
 	}
 	drawn := s.Select(index)
-	drawn.Classes = nil
+	drawn.Classes, drawn.Rows = nil, false
 	for _, class := range classes {
 		drawn.Classes = append(drawn.Classes, s.Classes[class])
 	}
@@ -238,7 +238,7 @@ func (s *Set) readTargets(ctx context.Context, a *npyArray, key string, memory i
 		return err
 	}
 	if s.Labels = oneHotLabels(s.Y, s.Outputs); s.Labels != nil {
-		s.Classes = numberNames(s.Outputs)
+		s.Classes, s.Rows = numberNames(s.Outputs), true
 	}
 	return nil
 }

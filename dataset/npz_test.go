@@ -420,6 +420,10 @@ func TestLoadNPZ(t *testing.T) {
 	wantError(t, load(Request{}, member{key: "x", descr: "<f4", shape: "(1, 1)", data: []float32{0}}, member{key: "y", descr: "|u1", shape: "(1, 65536)", data: wide},
 		member{key: "x_test", descr: "|u1", shape: "(2000, 1)", data: make([]uint8, 2000)}, member{key: "y_test", descr: "|u1", shape: "(2000,)", data: make([]uint8, 2000)}),
 		ErrUnsupported, "2000 test samples in 65536 classes")
+	// Rows that happen to be one-hot are not widened as labels are.
+	wantError(t, load(Request{}, member{key: "x", descr: "<f4", shape: "(1, 1)", data: []float32{0}}, member{key: "y", descr: "<f4", shape: "(1, 3)", data: []float32{0, 1, 0}},
+		member{key: "x_test", descr: "<f4", shape: "(1, 1)", data: []float32{0}}, member{key: "y_test", descr: "<f4", shape: "(1, 2)", data: []float32{0, 1}}),
+		ErrMalformed, "y_test has 2")
 	if err := load(Request{}, arrays[:2]...); err != nil {
 		t.Error(err)
 	}

@@ -173,6 +173,22 @@ func (p Preprocessing) apply(x []float32, shape []int) int {
 	return bad
 }
 
+// Preprocess maps the inputs of a set that has none yet, with the scale 1 for
+// default. Mean and Std belong to the channels of the set's Shape; what does not fit
+// is a [RequestError].
+func (s *Set) Preprocess(p Preprocessing) error {
+	p, err := p.resolve(1, s.Shape)
+	if err != nil {
+		return err
+	}
+	if bad := p.apply(s.X, s.Shape); bad >= 0 {
+		d := s.Inputs()
+		return badRequest("preprocess", "%v gives a value outside of float32 at input %d of sample %d", p, bad%d, bad/d)
+	}
+	s.Preprocessing = p
+	return nil
+}
+
 // byteTable returns channels×256 preprocessed values, one for each possible
 // byte of each channel; p is resolved.
 func (p Preprocessing) byteTable(channels int) []float32 {

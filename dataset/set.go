@@ -9,6 +9,9 @@ type Set struct {
 	Y       []float32 // n×c, row-major; one-hot for classification
 	Labels  []int     // class index of each sample, 0 ≤ label < c; nil for regression
 	Classes []string  // name of each class index; nil for regression
+	// Rows says that Labels were not given, but seen in targets whose rows are all
+	// one-hot: c is then that of the targets.
+	Rows bool
 
 	// Preprocessing is what was done to the inputs, with all defaults filled in.
 	Preprocessing Preprocessing
