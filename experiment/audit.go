@@ -63,22 +63,23 @@ func (a *audit) load(ctx context.Context) error {
 		return err
 	}
 	a.net.Workers = a.Workers
-	if a.model.channelsLast && max(len(a.Mean), len(a.Std)) > 1 {
-		return &rundir.ValueError{Key: "normalize", Problem: "the model takes images channels-last, for which only one mean and one standard deviation are applied; normalise the channels before the data are saved"}
-	}
 	for _, s := range []*dataset.Set{a.train, a.test} {
 		if s == nil {
 			continue
 		}
-		if err := a.fitInputs(s); err != nil {
-			return err
-		}
-		if err := a.fitTargets(s); err != nil {
+		if err := a.fit(s); err != nil {
 			return err
 		}
 	}
+	if largest := largestInput(a.train.X); largest >= 100 {
+		a.warnings = append(a.warnings, fmt.Sprintf("inputs go up to %g: if the model was trained on scaled images, say so, as in --normalize 0,255", largest))
+	}
 	if n := a.train.Len(); a.BatchSize > n {
-		return &rundir.ValueError{Key: "batch", Problem: fmt.Sprintf("%d is above %d, the number of samples", a.BatchSize, n)}
+		limit := ""
+		if n < a.available {
+			limit = " that --limit leaves"
+		}
+		return &rundir.ValueError{Key: "batch", Problem: fmt.Sprintf("%d is above %d, the number of samples%s", a.BatchSize, n, limit)}
 	}
 	return a.checkMemory()
 }

@@ -39,22 +39,26 @@ func (a *audit) dataSource() (string, error) {
 
 // loadData reads the training and the test set, and draws the subset.
 func (a *audit) loadData(ctx context.Context) error {
-	request := dataset.Request{Seed: stream(a.Seed, subsetPurpose, 0), Preprocessing: dataset.Preprocessing{Mean: a.Mean, Std: a.Std}, Memory: a.memory}
+	request := dataset.Request{Seed: stream(a.Seed, subsetPurpose, 0), Memory: a.memory}
 	request.Name, request.Classes = splitClasses(a.Data)
+	if !isNPZ(request.Name) {
+		request.Preprocessing = a.preprocessing()
+	}
 	var err error
 	if a.train, a.test, err = loadSets(ctx, request); err != nil {
 		return requestError("data", err)
 	}
 	if a.Test != "" {
 		request.Name = a.Test
+		request.Preprocessing = dataset.Preprocessing{}
 		request.Memory = max(1, a.memory-4*int64(len(a.train.X)+len(a.train.Y)))
 		if a.test, _, err = dataset.Load(ctx, request); err != nil {
 			return requestError("test", err)
 		}
 	}
 	a.available = a.train.Len()
-	if largest := largestInput(a.train.X); largest >= 100 {
-		a.warnings = append(a.warnings, fmt.Sprintf("inputs go up to %g: if the model was trained on scaled images, say so, as in --normalize 0,255", largest))
+	if p := a.train.Preprocessing; p.OfBytes() && slices.Max(slices.Concat(p.Mean, p.Std, []float64{0})) > 1 {
+		a.warnings = append(a.warnings, fmt.Sprintf("inputs are %v: bytes of images are divided by 255 before --normalize, whose numbers are in units of x/255, and these are above what they can be; leave 0,255 out", p))
 	}
 	if a.Limit == 0 || a.Limit >= a.available {
 		return nil
@@ -131,36 +135,83 @@ func requestError(option string, err error) error {
 	return &rundir.ValueError{Key: option, Problem: r.Problem}
 }
 
+func (a *audit) preprocessing() dataset.Preprocessing {
+	return dataset.Preprocessing{Mean: a.Mean, Std: a.Std}
+}
+
+// fit makes the inputs of s those of the model, normalised, and its targets as wide
+// as the outputs. The channels of an .npz file are known when it is seen whether
+// images are turned; bytes were normalised as they were read, channels first.
+func (a *audit) fit(s *dataset.Set) error {
+	normalise := func() error {
+		if !isNPZ(s.Name) {
+			return nil
+		}
+		return requestError("normalize", s.Preprocess(a.preprocessing()))
+	}
+	if !a.model.channelsLast {
+		if err := normalise(); err != nil {
+			return err
+		}
+		normalise = func() error { return nil }
+	}
+	if err := a.fitInputs(s); err != nil {
+		return err
+	}
+	if err := normalise(); err != nil {
+		return err
+	}
+	return a.fitTargets(s)
+}
+
 // fitInputs checks the inputs of s against those of the model. Images that the
 // model takes channels-last become channels-first.
 func (a *audit) fitInputs(s *dataset.Set) error {
-	want := a.model.architecture.Input
+	want, declared := a.model.architecture.Input, a.inputShape()
 	if s.Inputs() != product(want) {
-		return fmt.Errorf("%s: inputs have shape %v; %s takes %v", s.Name, s.Shape, a.Model, a.inputShape())
+		return fmt.Errorf("%s: inputs have shape %v; %s takes %v", s.Name, s.Shape, a.Model, declared)
 	}
-	if !a.model.channelsLast {
-		if len(s.Shape) == 3 && len(want) == 3 && !slices.Equal(s.Shape, want) {
-			return fmt.Errorf("%s: inputs have shape %v; %s takes %v", s.Name, s.Shape, a.Model, a.inputShape())
+	switch {
+	case len(s.Shape) == 1 || slices.Equal(s.Shape, declared): // rows in the order of the model's file
+		if a.model.channelsLast {
+			s.X = channelsFirst(s.X, want)
 		}
-		s.Shape = want
-		return nil
-	}
-	switch last := a.inputShape(); {
-	case len(s.Shape) == 1 || slices.Equal(s.Shape, last): // vectors are images in the order of the model
-		s.X = channelsFirst(s.X, want)
 	case slices.Equal(s.Shape, want):
-		a.warnings = append(a.warnings, fmt.Sprintf("%s takes images of shape %v and %s has them as %v: they are taken as channels-first", a.Model, last, s.Name, s.Shape))
-	default:
-		return fmt.Errorf("%s: inputs have shape %v; %s takes %v", s.Name, s.Shape, a.Model, last)
+		if a.model.channelsLast {
+			a.warnings = append(a.warnings, fmt.Sprintf("%s takes images of shape %v and %s has them as %v: they are taken as channels-first", a.Model, declared, s.Name, s.Shape))
+		}
+	case len(want) == 3 && !sameRows(s.Shape, want) && !sameRows(s.Shape, declared):
+		return fmt.Errorf("%s: inputs have shape %v; %s takes %v", s.Name, s.Shape, a.Model, declared)
 	}
 	s.Shape = want
+	return nil
+}
+
+// sameRows says whether two shapes are those of images of one channel with as many
+// rows and columns: wherever the channel stands, the order of the pixels is the same.
+func sameRows(a, b []int) bool {
+	x, y := pixels(a), pixels(b)
+	return x != nil && slices.Equal(x, y)
+}
+
+// pixels are the rows and columns of an image of one channel, first or last.
+func pixels(shape []int) []int {
+	switch {
+	case len(shape) == 3 && shape[0] == 1:
+		return shape[1:]
+	case len(shape) == 3 && shape[2] == 1:
+		return shape[:2]
+	}
 	return nil
 }
 
 // inputShape is the shape of an input as the model's file has it.
 func (a *audit) inputShape() []int {
 	in := a.model.architecture.Input
-	if a.model.channelsLast {
+	switch {
+	case a.model.declared != nil:
+		return a.model.declared
+	case a.model.channelsLast:
 		return []int{in[1], in[2], in[0]}
 	}
 	return in
@@ -184,12 +235,13 @@ func channelsFirst(x []float32, shape []int) []float32 {
 // fitTargets makes the targets of s as wide as the model's outputs.
 func (a *audit) fitTargets(s *dataset.Set) error {
 	outputs := a.model.architecture.Outputs()
+	given := s.Labels != nil && !s.Rows
 	switch {
-	case s.Labels != nil && outputs == 1:
+	case given && outputs == 1:
 		return fmt.Errorf("%s: y holds class labels, but %s has one output; save the values that it was trained to return, as y[:, None].astype(np.float32)", s.Name, a.Model)
-	case s.Labels != nil && s.Outputs > outputs:
+	case given && s.Outputs > outputs:
 		return fmt.Errorf("%s: class labels go up to %d, but %s has %d outputs", s.Name, s.Outputs-1, a.Model, outputs)
-	case s.Labels != nil && s.Outputs < outputs:
+	case given && s.Outputs < outputs:
 		a.warnings = append(a.warnings, fmt.Sprintf("%s: class labels go up to %d; targets are one-hot in the model's %d outputs", s.Name, s.Outputs-1, outputs))
 		s.Outputs, s.Y = outputs, dataset.OneHot(s.Labels, outputs)
 	case s.Outputs != outputs:

@@ -20,6 +20,7 @@ type auditedModel struct {
 	tensors      []safetensors.Tensor
 	// channelsLast says that the file's own inputs are [height, width, channels].
 	channelsLast bool
+	declared     []int // the shape that the file gives its inputs; nil: that of the layers
 	warnings     []string
 	memory       int64 // limit in bytes
 }
@@ -92,6 +93,7 @@ func (m *auditedModel) readONNX() error {
 		return err
 	}
 	m.architecture.Input, m.channelsLast, m.warnings = net.Input, net.ChannelsLast, net.Warnings
+	m.declared = decoded.Graph.Inputs[0].Shape[1:] // behind the batch
 	if mustFold(net.Layers, len(net.Input) == 1) {
 		net = net.FoldBatchNorm()
 		m.warnings = append(m.warnings, "batch normalisations are folded into the layers in front of them: parameters and their gradients are those of the folded layers, and the training used the statistics of its batches, so that its steps are not those of the theory")

@@ -26,7 +26,8 @@ type AuditOptions struct {
 	// Test is an .npz file; empty: the test set that Data brings, if any.
 	Data, Test string
 	// Mean and Std normalise the inputs to (x − Mean)/Std, one value for all
-	// channels or one a channel; empty: 0 and 1.
+	// channels or one a channel; empty: 0 and 1. Bytes of images are divided by 255
+	// first.
 	Mean, Std []float64
 	// Limit is the largest number of training samples that is used, a random subset
 	// beyond it; 0: all.

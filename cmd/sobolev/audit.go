@@ -54,7 +54,7 @@ The exit status is 0 whether or not the model is stable.`,
 	f.StringVar(&opt.Loss, "loss", "mse", "mse (mean over batch and outputs), half-mse (½ of the sum over outputs) or cross-entropy (of softmax; targets are classes)")
 	f.StringVar(&opt.orders, "orders", "1,2,3", "the orders k of moments and bounds")
 	f.StringVar(&opt.Sampling, "sampling", "without-replacement", "without-replacement, with-replacement or epochs (a shuffled DataLoader)")
-	f.StringVar(&opt.normalize, "normalize", "", "MEAN,STD of the inputs: (x − MEAN)/STD; for several channels all means, then all deviations")
+	f.StringVar(&opt.normalize, "normalize", "", "MEAN,STD of the inputs: (x − MEAN)/STD, where bytes of images are divided by 255 first; for several channels all means, then all deviations")
 	f.Float64Var(&opt.Radius, "radius", 0, "radius δ of the balls around the samples that Theorems 4-7 are about (default: they are left out)")
 	f.StringVar(&opt.smoothness, "smoothness", "", "C_s,δ_approx of Definition 1 (default: searched for)")
 	f.StringVar(&opt.targetBound, "target-bound", "", "M1, a bound of the target function (default: from the data)")
