@@ -32,7 +32,10 @@ func readArchitecture(path string, shape []int) (arch nn.Architecture, weights [
 // parseArchitecture reads the text of a file.
 func parseArchitecture(path, text string, shape []int) (arch nn.Architecture, weights []string, err error) {
 	wrong := func(err error) error { return &rundir.ValueError{Key: "arch", Problem: err.Error()} }
-	rest, value := cutWeights(text)
+	rest, value, again := cutWeights(withoutMarker(text))
+	if again > 0 {
+		return arch, nil, wrong(fmt.Errorf("%s:%d:1: weights: is there twice", path, again))
+	}
 	if value != "" {
 		if weights, err = parseWeights(value); err != nil {
 			return arch, nil, wrong(fmt.Errorf("%s: weights: %w", path, err))
@@ -92,8 +95,20 @@ func unwrapped(err error) error {
 		column, _ := strconv.Atoi(text[at[4]:at[5]])
 		text = fmt.Sprintf("%s:%d:%d: %s", text[:at[0]], line-1, max(1, column-len(indentation)), text[at[1]:])
 	}
+	text = modelKeys.ReplaceAllString(text, "${1}input, layers, weights, frozen")
 	return errors.New(strings.ReplaceAll(text, "model.", ""))
 }
+
+// modelKeys is the list of a model section's keys in a message. Of those, an
+// architecture has the ones of its kind, and one of its own.
+var modelKeys = regexp.MustCompile(`(the keys here are |keys and values \()kind(, [a-z]+)*`)
+
+// withoutMarker leaves out the marker of a YAML document that a text begins with.
+func withoutMarker(text string) string {
+	return leadingMarker.ReplaceAllString(text, "$1$2")
+}
+
+var leadingMarker = regexp.MustCompile(`\A((?:[ \t]*(?:#[^\n]*)?\r?\n)*)---[ \t]*(\r?\n|$)`)
 
 var (
 	weightsKey = regexp.MustCompile(`^weights[ \t]*:`)
@@ -101,12 +116,15 @@ var (
 )
 
 // cutWeights takes the value of the key weights out of the text, and leaves empty
-// lines in its place.
-func cutWeights(text string) (rest, value string) {
+// lines in its place. again is the line where the key is a second time, or 0.
+func cutWeights(text string) (rest, value string, again int) {
 	var others, own strings.Builder
-	inside := false
+	inside, number := false, 0
 	for line := range strings.Lines(text) {
-		if key := weightsKey.FindString(line); key != "" && own.Len() == 0 {
+		number++
+		if key := weightsKey.FindString(line); key != "" && own.Len() > 0 {
+			return "", "", number
+		} else if key != "" {
 			inside, line = true, line[len(key):]
 		} else if inside && !ofValue.MatchString(line) {
 			inside = false
@@ -117,7 +135,7 @@ func cutWeights(text string) (rest, value string) {
 		}
 		others.WriteString(line)
 	}
-	return others.String(), own.String()
+	return others.String(), own.String(), 0
 }
 
 // parseWeights reads a YAML list of strings, by way of a key that has one.

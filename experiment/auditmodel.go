@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -100,6 +101,10 @@ func (m *auditedModel) readONNX() error {
 	}
 	if mustFold(net.Layers, len(net.Input) == 1) {
 		return fmt.Errorf("%s: a batch normalisation of vectors can be audited behind a linear layer only, into which it is folded", m.file)
+	}
+	if n := len(net.Layers); n > 0 && net.Layers[n-1].Kind != onnx.Linear {
+		last := net.Layers[n-1]
+		return fmt.Errorf("%s: the network ends in node %.80q (%s): its outputs must be those of a dense layer; export it without what comes behind", m.file, last.Name, cmp.Or(string(last.Activation), string(last.Kind)))
 	}
 	m.architecture.Layers, m.tensors, err = layersOfONNX(net.MoveActivations().Layers, "net.")
 	if err != nil {

@@ -440,6 +440,20 @@ func TestAuditOfNamesWithEqualNumbers(t *testing.T) {
 	}
 }
 
+// Names of files end in any case of letters, and an architecture file may begin as
+// YAML files do.
+func TestAuditOfOtherSpellings(t *testing.T) {
+	o := auditFixture("cnn-tiny")
+	want := comparable(t, auditOf(t, o))
+	o.Architecture = writeFile(t, "arch.yaml", []byte("# layers\n\n--- \r\n"+readFile(t, o.Architecture)))
+	o.Model = writeFile(t, "MODEL.SAFETENSORS", []byte(readFile(t, o.Model)))
+	o.Data = writeFile(t, "DATA.NPZ", []byte(readFile(t, o.Data)))
+	r := auditOf(t, o)
+	if got := comparable(t, r); got != want || !strings.HasPrefix(r.Data.Source, "DATA.NPZ, SHA-256") {
+		t.Errorf("%s\nof other spellings, want\n%s", got, want)
+	}
+}
+
 // An architecture without input sizes takes those of the data.
 func TestAuditTakesTheShapeOfTheData(t *testing.T) {
 	o := auditFixture("cnn-tiny")

@@ -91,6 +91,12 @@ func TestAuditRefuses(t *testing.T) {
 		{"unknown key", "cnn-tiny", func(o *AuditOptions) {
 			o.Architecture = yaml("input: [2, 8, 8]\nlayers:\n  - conv: {out: 3, kernal: 3}\n")
 		}, "arch", []string{"arch.yaml:3:20", "kernal"}},
+		{"unknown section", "cnn-tiny", func(o *AuditOptions) {
+			o.Architecture = yaml("# a comment\n---\ninput: [2, 8, 8]\nlayer: [linear: 3]\n")
+		}, "arch", []string{`arch.yaml:4:1: unknown key "layer"; the keys here are input, layers, weights, frozen`}},
+		{"weights twice", "cnn-tiny", func(o *AuditOptions) {
+			o.Architecture = yaml("layers: [flatten, linear: 3]\nweights:\n- a\nweights: [b]\n")
+		}, "arch", []string{"arch.yaml:4:1: weights: is there twice"}},
 		{"wrong value", "cnn-tiny", func(o *AuditOptions) {
 			o.Architecture = yaml("input: [2, 8, 8]\nweights:\n- a\n- b\nlayers:\n- flatten\n- linear: 0\n")
 		}, "arch", []string{"arch.yaml:7:", "layers[1].linear: 0 is below 1"}},
@@ -133,6 +139,13 @@ func TestAuditRefuses(t *testing.T) {
 		{"no such data", "fnn-tiny", func(o *AuditOptions) { o.Data = "nowhere.npz" }, "", []string{"nowhere.npz"}},
 		{"no such architecture", "cnn-tiny", func(o *AuditOptions) { o.Architecture = "nowhere.yaml" }, "", []string{"nowhere.yaml"}},
 		{"test set of another shape", "fnn-tiny", func(o *AuditOptions) { o.Test = labels }, "", []string{"shape [4]", "takes [6]"}},
+		{"an output behind an activation", "fnn-tiny", func(o *AuditOptions) {
+			o.Activation = ""
+			n := layersAndWeights(t, "fnn-tiny")
+			n.Layers = append(n.Layers, onnx.Layer{Kind: onnx.Activate, Activation: onnx.Sigmoid})
+			o.Model = writeONNX(t, n)
+		}, "", []string{"model.onnx: the network ends in", "(sigmoid)", "dense layer"}},
+		{"a large batch of a subset", "fnn-tiny", func(o *AuditOptions) { o.BatchSize, o.Limit = 4, 3 }, "batch", []string{"4 is above 3", "--limit"}},
 		{"ends in neither", "fnn-tiny", func(o *AuditOptions) { o.Model = "model.pt" }, "MODEL", []string{"model.pt", ".onnx"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -80,6 +80,8 @@ func auditModel(ctx context.Context, opt auditOptions, stdout io.Writer) error {
 	r, err := experiment.Audit(ctx, opt.AuditOptions)
 	var value *rundir.ValueError
 	switch {
+	case err != nil && ctx.Err() != nil:
+		return statusError{exitInterrupted, errors.New("interrupted: nothing was written")}
 	case errors.As(err, &value) && value.Key == "MODEL":
 		return usage(errors.New(value.Problem))
 	case errors.As(err, &value):

@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -79,5 +83,18 @@ func TestAuditOfDamagedFiles(t *testing.T) {
 		{exitUsage, []string{"--activation: missing"}, []string{model, "--data", data, "--lr", "0.1", "--batch", "2"}},
 	} {
 		expectFailure(t, c.status, c.want, append([]string{"audit"}, c.args...)...)
+	}
+}
+
+// An interrupted audit says so, and not how its work was cut off.
+func TestAuditInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	opt := auditOptions{orders: "1", given: func(string) bool { return true }}
+	opt.Model, opt.Activation, opt.Data = "../../curvature/testdata/fnn-tiny/model.safetensors", "relu", "../../experiment/testdata/audit/fnn-tiny.npz"
+	opt.LearningRate, opt.BatchSize, opt.InterpolationTolerance = 0.1, 2, 1e-3
+	var status statusError
+	if err := auditModel(ctx, opt, io.Discard); !errors.As(err, &status) || status.status != exitInterrupted || !strings.HasPrefix(err.Error(), "interrupted") {
+		t.Error(err)
 	}
 }
