@@ -3,6 +3,7 @@ package rundir
 import (
 	"fmt"
 	"regexp"
+	"strings"
 )
 
 // Executor says how the points of a run are worked on by a cluster. It influences
@@ -35,9 +36,10 @@ func (e Executor) check() error {
 		one("executor.memory", e.Memory, slurmMemory),
 		one("executor.cpus", e.CPUs, atLeast(0)),
 		one("executor.array_parallelism", e.ArrayParallelism, atLeast(0)),
-		one("executor.task_minutes", e.TaskMinutes, atLeast(0)),
+		one("executor.task_minutes", e.TaskMinutes, upTo(maxTaskMinutes)),
 		one("executor.points_per_task", e.PointsPerTask, atLeast(0)),
 		list("executor.lines", e.Lines, sbatchOption),
+		list("executor.lines", e.Lines, noOwnOption),
 		list("executor.setup", e.Setup, path),
 	} {
 		if err != nil {
@@ -45,6 +47,42 @@ func (e Executor) check() error {
 		}
 	}
 	return nil
+}
+
+// ownOptions are those of sbatch by which a submission is found again, its tasks get
+// their points and its logs are read, and those with which it does not return, or
+// submits nothing. The short ones may stand together, after others without a value.
+var (
+	ownOptions = []string{"--job-name", "--array", "--output", "--error", "--wrap", "--clusters", "--wait", "--test-only"}
+	ownLetters = regexp.MustCompile(`^-[HIkOQsvV]*[JaoeMW]`)
+)
+
+// noOwnOption refuses what would take a submission away from the program. As sbatch does
+// it takes the beginning of a long option for the whole.
+func noOwnOption(line string) string {
+	for _, word := range strings.Fields(line) {
+		option, _, _ := strings.Cut(strings.Trim(word, `"'`), "=")
+		own := ownLetters.MatchString(option)
+		for _, o := range ownOptions {
+			own = own || len(option) > 2 && strings.HasPrefix(o, option)
+		}
+		if own {
+			return fmt.Sprintf("%q is set by sobolev itself, which would not find its jobs or their logs again", option)
+		}
+	}
+	return ""
+}
+
+// maxTaskMinutes is a month.
+const maxTaskMinutes = 31 * 24 * 60
+
+func upTo(most int) rule[int] {
+	return func(v int) string {
+		if v > most {
+			return fmt.Sprintf("%d is above %d", v, most)
+		}
+		return atLeast(0)(v)
+	}
 }
 
 func matching(pattern, want string) rule[string] {

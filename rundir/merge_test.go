@@ -82,6 +82,14 @@ func TestExecutorKeysAreChecked(t *testing.T) {
 		`executor={cpus: -1}`:               "executor.cpus: -1 is below 0",
 		`executor={lines: ["gres=gpu"]}`:    "executor.lines[0]",
 		`executor={lines: ["--x\nrm -rf"]}`: "executor.lines[0]",
+		`executor={lines: ["-J foo"]}`:      `executor.lines[0]: "-J" is set by sobolev itself`,
+		`executor={lines: ["-QJfoo"]}`:      `executor.lines[0]: "-QJfoo" is set`,
+		`executor={lines: ["-a 0-5"]}`:      "is set by sobolev itself",
+		`executor={lines: ["--arr=0-5"]}`:   `"--arr" is set by sobolev itself`,
+		`executor={lines: ["--wrap=true"]}`: "is set by sobolev itself",
+		`executor={lines: ["--output=x"]}`:  "is set by sobolev itself",
+		`executor={lines: ["-n 1 '-e' x"]}`: `"-e" is set by sobolev itself`,
+		`executor={task_minutes: 50000}`:    "executor.task_minutes: 50000 is above 44640",
 		`executor={partitions: "a"}`:        `unknown key "partitions"`,
 		`executor={setup: ["a\nb"]}`:        "executor.setup[0]",
 	} {
@@ -96,7 +104,7 @@ func TestExecutorKeysAreChecked(t *testing.T) {
 			t.Errorf("%s: error %v, want %s", set, err, want)
 		}
 	}
-	with := resolved(t, good, `executor={partition: gpu, time: "1-12", memory: 4G, cpus: 4, lines: ["--gres=gpu:1"], setup: ["module load x"]}`)
+	with := resolved(t, good, `executor={partition: gpu, time: "1-12", memory: 4G, cpus: 4, lines: ["--gres=gpu:1", "-w node-a --exclusive --mail-type=FAIL --wait-all-nodes=1 -p a -Q -C e"], setup: ["module load x"]}`)
 	if a, b := with.Points()[0].Hash(), resolved(t, good).Points()[0].Hash(); a != b {
 		t.Errorf("the executor is part of the hash: %s, %s", a, b)
 	}

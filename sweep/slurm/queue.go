@@ -5,9 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"sobolev/rundir"
 )
 
 // Standing is what Slurm says about a task that has not ended.
@@ -38,7 +43,9 @@ func queue(ctx context.Context, all []submission) (map[taskKey]Standing, error) 
 	for i, s := range all {
 		names[i] = s.Name
 	}
-	out, err := command(ctx, "squeue", "--noheader", "--array", "--format=%j|%F|%K|%T|%N|%r", "--name="+strings.Join(names, ","))
+	ctx, cancel := context.WithTimeout(ctx, queryTime)
+	defer cancel()
+	out, err := command(ctx, "squeue", "--all", "--noheader", "--array", "--format=%j|%F|%K|%T|%N|%r", "--name="+strings.Join(names, ","))
 	if err != nil {
 		return nil, err
 	}
@@ -75,15 +82,49 @@ func maxArraySize(ctx context.Context) (int, error) {
 	return defaultArraySize, nil
 }
 
-// command runs a program of Slurm. Its error holds what the program said.
+// chosen are the variables of sbatch's with which users choose where their jobs run.
+var chosen = []string{"SBATCH_PARTITION", "SBATCH_ACCOUNT", "SBATCH_QOS", "SBATCH_RESERVATION", "SBATCH_CONSTRAINT", "SBATCH_EXPORT"}
+
+// environment is that of Slurm's commands, with those of the chosen variables that the
+// script leaves open. The others would count more than the script: an array of another
+// name, or a choice of what squeue shows, hides a submission, which is then made again.
+func environment(c rundir.Executor) []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		switch {
+		case name == "SBATCH_PARTITION" && c.Partition != "", name == "SBATCH_ACCOUNT" && c.Account != "":
+			return true
+		case slices.Contains(chosen, name):
+			return false
+		}
+		return strings.HasPrefix(name, "SBATCH_") || strings.HasPrefix(name, "SQUEUE_") || strings.HasPrefix(name, "SCANCEL_")
+	})
+}
+
+// queryTime is the longest time that squeue may take, whose controller may be silent.
+const queryTime = time.Minute
+
+// grace is the time that a command gets to end after it was told to: what it has started
+// may hold its output open for ever.
+const grace = time.Second
+
+// command runs a program of Slurm.
 func command(ctx context.Context, name string, args ...string) (string, error) {
+	return commandIn(ctx, environment(rundir.Executor{}), name, args...)
+}
+
+// commandIn runs a program of Slurm in an environment. Its error holds what the program
+// said.
+func commandIn(ctx context.Context, environment []string, name string, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.WaitDelay = &stdout, &stderr, environment, grace
 	err := cmd.Run()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return "", fmt.Errorf("%s is not on PATH: --executor slurm needs Slurm's commands on this machine", name)
+		return "", fmt.Errorf("%s is not on PATH: --executor slurm needs Slurm's commands on this machine: %w", name, err)
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return "", fmt.Errorf("%s did not answer in time: %w", name, ctx.Err())
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case err != nil:

@@ -144,7 +144,7 @@ func (e *Executor) submit(ctx context.Context, program string, tasks [][]string)
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(path))
 	}
-	if _, err := command(ctx, "sbatch", "--parsable", job); err != nil {
+	if _, err := commandIn(ctx, environment(e.opt.Config), "sbatch", "--parsable", job); err != nil {
 		// The answer may have been lost on its way.
 		if q, qerr := queue(context.WithoutCancel(ctx), []submission{s}); qerr == nil && len(q) == 0 {
 			return errors.Join(err, os.RemoveAll(path))
