@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"reflect"
-	"slices"
 	"strconv"
 	"time"
 
@@ -72,7 +70,7 @@ func (e *Experiment) Done(r rundir.Record) (bool, error) {
 	if err := e.checkData(r.Result.Data.SHA256); err != nil {
 		return false, fmt.Errorf("result.json of %s: %w", r.Name, err)
 	}
-	return slices.Equal(r.Result.MeasuredOrders, e.config.Measure.Orders) && reflect.DeepEqual(r.Result.MeasuredStability, e.config.Measure.StabilityOptions()), nil
+	return r.Result.Measures(e.config.Measure), nil
 }
 
 // ending is how a training ended, and what it left.

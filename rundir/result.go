@@ -3,6 +3,8 @@ package rundir
 import (
 	"encoding/json"
 	"math"
+	"reflect"
+	"slices"
 )
 
 // Format is the version of every JSON file that this package writes.
@@ -69,6 +71,11 @@ type StabilityOptions struct {
 	Frontier   []int   `json:"frontier"`
 	Bounds     bool    `json:"bounds"`
 	Radius     float64 `json:"radius"`
+}
+
+// Measures says whether the result is of what m asks for.
+func (r *Result) Measures(m Measure) bool {
+	return slices.Equal(r.MeasuredOrders, m.Orders) && reflect.DeepEqual(r.MeasuredStability, m.StabilityOptions())
 }
 
 // ModelInfo is the size of a network: w parameters that train, d inputs, c

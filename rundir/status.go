@@ -71,6 +71,12 @@ func (d PointDir) ReadStatus() (Status, error) {
 	return pending, nil
 }
 
+// Begun says whether the point of that name was ever taken up.
+func (d *Dir) Begun(point string) bool {
+	_, err := os.Stat(filepath.Join(d.Path, pointsFolder, point, statusFile))
+	return err == nil
+}
+
 // WriteStatus places status.json.
 func (d PointDir) WriteStatus(s Status) error {
 	s.Format = Format

@@ -45,7 +45,25 @@ func printStatus(ctx context.Context, path string, stdout io.Writer) error {
 	submissions, unanswered := slurm.ReadSubmissions(dir)
 	var jobs map[string]slurm.Standing
 	if unanswered == nil {
-		jobs, unanswered = submissions.Active(ctx)
+		asking, cancel := context.WithTimeout(ctx, answerTime)
+		jobs, unanswered = submissions.Active(asking)
+		cancel()
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	grid := map[string]bool{}
+	points := dir.Config.Points()
+	for _, p := range points {
+		grid[p.Name()] = true
+	}
+	logs := logPrinter{submissions: submissions, shown: map[string]bool{}}
+	// left says that a point without a result is with no task any more that had it.
+	left := func(name string) (task string, ok bool) {
+		if _, queued := jobs[name]; queued || unanswered != nil {
+			return "", false
+		}
+		return submissions.LastTask(name)
 	}
 	counts := map[string]int{}
 	// A tabwriter writes every cell by itself.
@@ -57,8 +75,18 @@ func printStatus(ctx context.Context, path string, stdout io.Writer) error {
 		holder, held := holders[r.Name]
 		job, queued := jobs[r.Name]
 		standing := r.Standing(held || queued && job.Running())
-		if queued && standing != string(rundir.Running) && r.Outcome() == string(rundir.Pending) {
+		open := r.Outcome() == string(rundir.Pending)
+		if grid[r.Name] && r.Result != nil && !r.Result.Measures(dir.Config.Measure) {
+			if standing, open = "to re-measure", true; held {
+				standing = string(rundir.Running)
+			}
+		}
+		task, gone := left(r.Name)
+		switch {
+		case queued && open && standing != string(rundir.Running):
 			standing = "waiting"
+		case gone && standing == string(rundir.Pending):
+			standing = "left"
 		}
 		counts[standing]++
 		seen[r.Name] = true
@@ -68,18 +96,28 @@ func printStatus(ctx context.Context, path string, stdout io.Writer) error {
 			fmt.Fprintf(w, "\t%s (%d of %d attempts failed, the last on %s)\n", r.Status.Error, r.Status.Failures, r.Status.Attempts, r.Status.Host)
 		case held && standing == string(rundir.Running):
 			fmt.Fprintf(w, "\t%v\n", holder)
-		case queued && r.Outcome() == string(rundir.Pending):
+		case queued && open:
 			fmt.Fprintf(w, "\t%s\n", job.Description())
+		case standing == "left":
+			fmt.Fprintf(w, "\tleft by %s\n", task)
 		}
-		if standing == string(rundir.Failed) || standing == "interrupted" {
-			printLog(w, submissions, r.Name)
+		if standing == string(rundir.Failed) || standing == "interrupted" || standing == "left" {
+			logs.print(w, r.Name)
 		}
 	}
-	for _, p := range dir.Config.Points() {
-		switch name := p.Name(); {
-		case seen[name]:
+	for _, p := range points {
+		name := p.Name()
+		if seen[name] {
+			continue
+		}
+		task, gone := left(name)
+		switch {
 		case jobs[name].Job != "":
 			counts["waiting"]++
+		case gone:
+			counts["left"]++
+			fmt.Fprintf(w, "%s\tleft\t0\t0\t0.0\n\tleft by %s\n", name, task)
+			logs.print(w, name)
 		default:
 			counts[string(rundir.Pending)]++
 		}
@@ -88,7 +126,7 @@ func printStatus(ctx context.Context, path string, stdout io.Writer) error {
 		return err
 	}
 	separator := ""
-	for _, s := range []string{"finished", "diverged", "failed", "running", "waiting", "interrupted", "pending"} {
+	for _, s := range []string{"finished", "diverged", "failed", "running", "waiting", "interrupted", "left", "to re-measure", "pending"} {
 		if counts[s] > 0 {
 			fmt.Fprintf(buffered, "%s%s: %d", separator, s, counts[s])
 			separator = ", "
@@ -101,12 +139,19 @@ func printStatus(ctx context.Context, path string, stdout io.Writer) error {
 	return buffered.Flush()
 }
 
-// printLog shows the end of what the point's last task wrote.
-func printLog(w io.Writer, submissions slurm.Submissions, point string) {
-	path, last := submissions.Log(point, logLines)
-	if len(last) == 0 {
+// logPrinter shows the ends of logs, each once: a task has many points.
+type logPrinter struct {
+	submissions slurm.Submissions
+	shown       map[string]bool
+}
+
+// print shows the end of what the point's last task wrote.
+func (l logPrinter) print(w io.Writer, point string) {
+	path, last := l.submissions.Log(point, logLines)
+	if len(last) == 0 || l.shown[path] {
 		return
 	}
+	l.shown[path] = true
 	fmt.Fprintf(w, "\t%s:\n", path)
 	for _, line := range last {
 		fmt.Fprintf(w, "\t  %s\n", line)

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"sobolev/experiment"
@@ -104,12 +105,30 @@ func slurmExecutor(exp *experiment.Experiment, dir *rundir.Dir, opt runOptions) 
 	return slurm.New(dir, slurm.Options{
 		Config: dir.Config.Executor, Program: program, ProgramName: programName(),
 		Arguments: arguments, Estimate: estimator(exp), Done: exp.Done,
+		Tries: failedTries, RetryFailed: opt.retryFailed,
 	})
 }
 
 func programName() string {
 	name := os.Args[0]
 	return name[strings.LastIndexAny(name, `/\`)+1:]
+}
+
+// answerTime is how long a user waits for Slurm's word on what the files do not say. Tests
+// make it short.
+var answerTime = 20 * time.Second
+
+// interrupted says what becomes of the jobs of a run that was left.
+func interrupted(dir *rundir.Dir) error {
+	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
+	defer cancel()
+	switch active, err := slurm.Active(ctx, dir); {
+	case err != nil:
+		return fmt.Errorf("interrupted; what was submitted goes on, but which jobs that are Slurm does not say: %w", err)
+	case len(active) == 0:
+		return errors.New("interrupted; the run has no jobs that wait or run")
+	}
+	return fmt.Errorf("the jobs go on; sobolev status %s says how far they are, sobolev cancel %[1]s ends them", dir.Path)
 }
 
 // submit is the run command on a cluster, from a run directory that is ready.
@@ -125,7 +144,7 @@ func submit(ctx context.Context, exp *experiment.Experiment, dir *rundir.Dir, op
 	watch.close()
 	switch {
 	case errors.Is(err, context.Canceled):
-		return statusError{exitInterrupted, fmt.Errorf("the jobs go on; sobolev status %s says how far they are, sobolev cancel %[1]s ends them", dir.Path)}
+		return statusError{exitInterrupted, interrupted(dir)}
 	case err != nil:
 		return err
 	case sum.Done+sum.Failed == sum.Points:
@@ -134,7 +153,11 @@ func submit(ctx context.Context, exp *experiment.Experiment, dir *rundir.Dir, op
 		return statusError{exitPartial, fmt.Errorf("%d of %d points were left by their jobs (time limit, a node's death, scancel); sobolev status %s shows them, and the same command submits them again",
 			sum.Points-sum.Done-sum.Failed, sum.Points, dir.Path)}
 	}
-	_, err = fmt.Fprintf(stdout, "%d of %d points are done; %d are with Slurm (%d submitted now)\nsobolev status %s says how far they are, sobolev cancel %[5]s ends them\n",
-		sum.Done, sum.Points, sum.Points-sum.Done-sum.Failed, sum.Started, dir.Path)
+	failed := ""
+	if sum.Failed > 0 {
+		failed = fmt.Sprintf(", %d failed", sum.Failed)
+	}
+	_, err = fmt.Fprintf(stdout, "%d of %d points are done%s; %d are with Slurm (%d submitted now)\nsobolev status %s says how far they are, sobolev cancel %[6]s ends them\n",
+		sum.Done, sum.Points, failed, sum.Points-sum.Done-sum.Failed, sum.Started, dir.Path)
 	return err
 }

@@ -124,7 +124,7 @@ func commandIn(ctx context.Context, environment []string, name string, args ...s
 	case errors.Is(err, exec.ErrNotFound):
 		return "", fmt.Errorf("%s is not on PATH: --executor slurm needs Slurm's commands on this machine: %w", name, err)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return "", fmt.Errorf("%s did not answer in time: %w", name, ctx.Err())
+		return "", fmt.Errorf("%s did not answer in time", name)
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case err != nil:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,6 +29,10 @@ type Options struct {
 	Estimate func(rundir.Point) time.Duration
 	// Done is that of the sweep, and needed.
 	Done func(rundir.Record) (bool, error)
+	// Tries and RetryFailed are those of the sweep: a task that ends before it has begun
+	// any of its points is a failed attempt of each.
+	Tries       int
+	RetryFailed bool
 	// Poll is the longest time between two looks of Wait; 0 means 5 s.
 	Poll time.Duration
 }
@@ -79,7 +84,11 @@ func (e *Executor) Start(ctx context.Context, points []rundir.Point, o sweep.Obs
 	if err != nil {
 		return 0, err
 	}
-	active, err := Active(ctx, e.dir)
+	before, err := ReadSubmissions(e.dir)
+	if err != nil {
+		return 0, err
+	}
+	active, err := before.Active(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -100,9 +109,15 @@ func (e *Executor) Start(ctx context.Context, points []rundir.Point, o sweep.Obs
 		// Its task may have ended with a result since the caller looked.
 		if done, err := e.opt.Done(r); err != nil {
 			return 0, err
-		} else if !done {
-			todo = append(todo, begun{p, r.Status.Attempts})
+		} else if done {
+			continue
 		}
+		if err := e.givenUp(before, p); err != nil {
+			o.End(p, err)
+			delete(e.points, p.Name())
+			continue
+		}
+		todo = append(todo, begun{p, r.Status.Attempts})
 	}
 	slices.SortStableFunc(todo, func(a, b begun) int { return a.attempts - b.attempts })
 	ordered := make([]rundir.Point, len(todo))
@@ -124,8 +139,23 @@ func (e *Executor) Start(ctx context.Context, points []rundir.Point, o sweep.Obs
 	return len(ordered), nil
 }
 
-// submit makes one array. Its name is on disk before Slurm knows it.
+// givenUp returns the error of a point whose tasks ended too often before they began.
+func (e *Executor) givenUp(before Submissions, p rundir.Point) error {
+	n := before.EarlyEnds(p.Name())
+	if e.opt.RetryFailed || n < max(1, e.opt.Tries) {
+		return nil
+	}
+	file, last := before.Log(p.Name(), 1)
+	return fmt.Errorf("its task ended before it began any point, %d times; the end of %s: %q (--retry-failed tries again)", n, file, strings.Join(last, " "))
+}
+
+// submit makes one array. Its name is on disk before Slurm knows it, and stays there
+// unless sbatch could not be started: that it failed, or was interrupted, does not say
+// that nothing arrived, perhaps later. A name that Slurm does not know costs nothing.
 func (e *Executor) submit(ctx context.Context, program string, tasks [][]string) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	number, err := newSubmission(e.dir)
 	if err != nil {
 		return err
@@ -136,20 +166,24 @@ func (e *Executor) submit(ctx context.Context, program string, tasks [][]string)
 		return err
 	}
 	path := submissionPath(e.dir, number)
-	job := filepath.Join(path, "job.sh")
+	job, record := filepath.Join(path, "job.sh"), filepath.Join(path, "submission.json")
 	err = rundir.WriteFile(job, []byte(e.script(number, s.Name, program, len(tasks))))
 	if err == nil {
-		err = rundir.WriteFile(filepath.Join(path, "submission.json"), data)
+		err = rundir.WriteFile(record, data)
 	}
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(path))
 	}
-	if _, err := commandIn(ctx, environment(e.opt.Config), "sbatch", "--parsable", job); err != nil {
-		// The answer may have been lost on its way.
-		if q, qerr := queue(context.WithoutCancel(ctx), []submission{s}); qerr == nil && len(q) == 0 {
-			return errors.Join(err, os.RemoveAll(path))
-		}
+	out, err := commandIn(ctx, environment(e.opt.Config), "sbatch", "--parsable", job)
+	if errors.Is(err, exec.ErrNotFound) {
+		return errors.Join(err, os.RemoveAll(path))
+	}
+	if err != nil {
 		return err
+	}
+	s.Job, _, _ = strings.Cut(strings.TrimSpace(out), ";")
+	if data, err = json.Marshal(s); err == nil {
+		_ = rundir.WriteFile(record, data) // without it status has no number to show
 	}
 	return nil
 }

@@ -26,8 +26,19 @@ type submission struct {
 	Name string `json:"name"`
 	// Tasks are the names of each task's points.
 	Tasks [][]string `json:"tasks"`
+	// Job is the array's number, for people; empty until sbatch has said it.
+	Job string `json:"job,omitempty"`
 
 	number int
+}
+
+// arrived says that Slurm is known to have taken the submission.
+func (s submission) arrived(dir *rundir.Dir) bool {
+	if s.Job != "" {
+		return true
+	}
+	logs, err := os.ReadDir(filepath.Join(submissionPath(dir, s.number), "logs"))
+	return err == nil && len(logs) > 0
 }
 
 func submissionPath(dir *rundir.Dir, number int) string {
@@ -36,12 +47,14 @@ func submissionPath(dir *rundir.Dir, number int) string {
 
 // Submissions are the job arrays of a run, in order.
 type Submissions struct {
-	dir  *rundir.Dir
-	all  []submission
-	last map[string]place
+	dir *rundir.Dir
+	all []submission
+	// tasks are those that had a point, by its name, in order.
+	tasks map[string][]place
+	early map[place]bool // what endedEarly has found
 }
 
-// place is the task that had a point last.
+// place is a task of the submission at that index.
 type place struct{ submission, task int }
 
 // ReadSubmissions reads those of the run.
@@ -50,7 +63,7 @@ func ReadSubmissions(dir *rundir.Dir) (Submissions, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Submissions{}, err
 	}
-	subs := Submissions{dir: dir, last: map[string]place{}}
+	subs := Submissions{dir: dir, tasks: map[string][]place{}, early: map[place]bool{}}
 	for _, e := range entries {
 		n, err := strconv.Atoi(e.Name())
 		if err != nil {
@@ -66,14 +79,64 @@ func ReadSubmissions(dir *rundir.Dir) (Submissions, error) {
 		subs.all = append(subs.all, s)
 	}
 	slices.SortFunc(subs.all, func(a, b submission) int { return a.number - b.number })
-	for _, s := range subs.all {
+	for i, s := range subs.all {
+		if !s.arrived(dir) {
+			continue
+		}
 		for task, names := range s.Tasks {
 			for _, name := range names {
-				subs.last[name] = place{s.number, task}
+				subs.tasks[name] = append(subs.tasks[name], place{i, task})
 			}
 		}
 	}
 	return subs, nil
+}
+
+// lastTask is the task that had the point last.
+func (s Submissions) lastTask(point string) (place, bool) {
+	all := s.tasks[point]
+	if len(all) == 0 {
+		return place{}, false
+	}
+	return all[len(all)-1], true
+}
+
+// LastTask names the task that had the point last as Slurm's commands do, or as a file of
+// the run where the job's number was lost; ok says that there is one.
+func (s Submissions) LastTask(point string) (name string, ok bool) {
+	at, ok := s.lastTask(point)
+	if !ok {
+		return "", false
+	}
+	if job := s.all[at.submission].Job; job != "" {
+		return fmt.Sprintf("job %s_%d", job, at.task), true
+	}
+	return "the job of " + s.logFile(at), true
+}
+
+// EarlyEnds counts the tasks, of those that had the point the last ones in a row, which
+// ended before any of their points was begun: a command of the setup failed, or the
+// program did not start. The point has to be in no task that waits or runs.
+func (s Submissions) EarlyEnds(point string) int {
+	n := 0
+	for _, at := range slices.Backward(s.tasks[point]) {
+		if !s.endedEarly(at) {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// endedEarly says so of a task that has ended. One that never ran has no log.
+func (s Submissions) endedEarly(at place) bool {
+	if early, known := s.early[at]; known {
+		return early
+	}
+	_, err := os.Stat(s.logPath(at))
+	early := err == nil && !slices.ContainsFunc(s.all[at.submission].Tasks[at.task], s.dir.Begun)
+	s.early[at] = early
+	return early
 }
 
 func readSubmission(dir *rundir.Dir, number int) (submission, error) {
@@ -105,7 +168,8 @@ func TaskPoints(dir *rundir.Dir, number, task int) ([]rundir.Point, error) {
 	return slices.DeleteFunc(dir.Config.Points(), func(p rundir.Point) bool { return !mine[p.Name()] }), nil
 }
 
-// newSubmission makes the folder of the next one, with that of its logs.
+// newSubmission makes the folder of the next one, with that of its logs. A number is that
+// of one submission, also of two processes that submit at the same time.
 func newSubmission(dir *rundir.Dir) (int, error) {
 	all, err := os.ReadDir(filepath.Join(dir.Path, folder))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -117,12 +181,25 @@ func newSubmission(dir *rundir.Dir) (int, error) {
 			number = max(number, n)
 		}
 	}
-	number++
-	path := filepath.Join(submissionPath(dir, number), "logs")
-	if err := os.MkdirAll(path, 0o755); err != nil {
-		return 0, &rundir.WriteError{Path: path, Err: err}
+	if err := os.MkdirAll(filepath.Join(dir.Path, folder), 0o755); err != nil {
+		return 0, &rundir.WriteError{Path: filepath.Join(dir.Path, folder), Err: err}
 	}
-	return number, nil
+	for {
+		number++
+		path := submissionPath(dir, number)
+		err := os.Mkdir(path, 0o755)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err == nil {
+			path = filepath.Join(path, "logs")
+			err = os.Mkdir(path, 0o755)
+		}
+		if err != nil {
+			return 0, &rundir.WriteError{Path: path, Err: err}
+		}
+		return number, nil
+	}
 }
 
 // keepProgram copies the program beside the run: `go run` deletes its own, and an
@@ -150,24 +227,30 @@ func keepProgram(dir *rundir.Dir, program, name string) (string, error) {
 // run directory with slashes. That there are such files is not said.
 func (s Submissions) LogFiles() map[string]string {
 	files := map[string]string{}
-	for point, at := range s.last {
-		files[point] = at.logFile()
+	for point := range s.tasks {
+		at, _ := s.lastTask(point)
+		files[point] = s.logFile(at)
 	}
 	return files
 }
 
-func (p place) logFile() string {
-	return path.Join(folder, strconv.Itoa(p.submission), "logs", strconv.Itoa(p.task)+".log")
+// logFile is as in LogFiles.
+func (s Submissions) logFile(at place) string {
+	return path.Join(folder, strconv.Itoa(s.all[at.submission].number), "logs", strconv.Itoa(at.task)+".log")
+}
+
+func (s Submissions) logPath(at place) string {
+	return filepath.Join(s.dir.Path, filepath.FromSlash(s.logFile(at)))
 }
 
 // Log returns the last lines of the log of the task that had the point last, and its
 // path; none if there is no such log.
 func (s Submissions) Log(point string, lines int) (file string, last []string) {
-	at, ok := s.last[point]
+	at, ok := s.lastTask(point)
 	if !ok {
 		return "", nil
 	}
-	file = filepath.Join(s.dir.Path, filepath.FromSlash(at.logFile()))
+	file = s.logPath(at)
 	f, err := os.Open(file)
 	if err != nil {
 		return file, nil
