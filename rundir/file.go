@@ -1,6 +1,7 @@
 package rundir
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -15,6 +16,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A WriteError is a file of a run that could not be written: the disk is full,
@@ -77,17 +79,49 @@ func placeOnce(path string, data []byte, sync bool) error {
 	if err := writeNew(temporary, data, sync); err != nil {
 		return writeError(path, err)
 	}
-	err := os.Link(temporary, path)
+	err := link(temporary, path)
 	if err != nil && sameFile(temporary, path) {
 		err = nil // done, but the file server's answer was lost and it was asked again
 	}
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) {
-		err = writeNew(path, data, sync) // a file system without links
+		err = renameOnce(temporary, path)
 	}
 	if err != nil {
 		return writeError(path, err)
 	}
 	return nil
+}
+
+// link is os.Link, except in tests.
+var link = os.Link
+
+// abandonedAfter is far above the time between the two steps of renameOnce.
+const abandonedAfter = time.Minute
+
+// renameOnce is for file systems without links, as many of USB sticks and network drives
+// are: whoever makes a file beside path, which must not exist, may look for path and
+// rename. A killed process leaves that file: it counts until it is much older than the
+// temporary one, by the same clock, and is removed with the other temporary files.
+func renameOnce(temporary, path string) error {
+	turn := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.writing-%08x-0-%08x", filepath.Base(path), 0, 0))
+	err := writeNew(turn, nil, false)
+	if errors.Is(err, fs.ErrExist) {
+		mine, err1 := os.Stat(temporary)
+		theirs, err2 := os.Stat(turn)
+		if err1 != nil || err2 != nil || mine.ModTime().Sub(theirs.ModTime()) < abandonedAfter {
+			return err
+		}
+		os.Remove(turn)
+		err = writeNew(turn, nil, false)
+	}
+	if err != nil {
+		return err
+	}
+	defer os.Remove(turn)
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return cmp.Or(err, fs.ErrExist)
+	}
+	return os.Rename(temporary, path)
 }
 
 func sameFile(a, b string) bool {
