@@ -397,3 +397,15 @@ func TestNewRefuses(t *testing.T) {
 		})
 	}
 }
+
+// The last points of a grid use the cores that the others have left.
+func TestShareCores(t *testing.T) {
+	for _, c := range []struct{ cores, jobs, points, want int }{
+		{8, 8, 100, 1}, {8, 8, 1, 8}, {8, 8, 3, 2}, {8, 2, 100, 4}, {4, 8, 100, 1}, {4, 4, 0, 4},
+	} {
+		var e Experiment
+		if e.ShareCores(c.cores, c.jobs, c.points); e.workers != c.want {
+			t.Errorf("%+v: %d", c, e.workers)
+		}
+	}
+}

@@ -61,6 +61,12 @@ func (e *Experiment) Run(ctx context.Context, d rundir.PointDir, progress func(s
 	return d.WriteResult(result)
 }
 
+// ShareCores gives the cores to so many points, of which up to jobs run at once: each may
+// use what the others leave. No Run may be under way.
+func (e *Experiment) ShareCores(cores, jobs, points int) {
+	e.workers = max(1, cores/max(1, min(jobs, points)))
+}
+
 // Done returns whether the point has a result of what the configuration asks to
 // measure.
 func (e *Experiment) Done(r rundir.Record) (bool, error) {

@@ -34,6 +34,8 @@ type Options struct {
 	// Done returns whether a point needs no further work. Of the results it gets those of
 	// Dir.Outline.
 	Done func(rundir.Record) (bool, error)
+	// Planned, if there is one, is told the number of points to work on before the first.
+	Planned func(points int)
 	// Version and Kernel are recorded with every point, and Job with who works on it.
 	Version, Kernel, Job string
 	// Heartbeat is the time between two signs of life of a point that runs; 0 means
@@ -121,6 +123,9 @@ func Execute(ctx context.Context, dir *rundir.Dir, points []rundir.Point, execut
 		return Summary{}, err
 	}
 	opt.Observer.Begin(len(points), s.summary().Done)
+	if opt.Planned != nil {
+		opt.Planned(len(todo))
+	}
 	started, err := executor.Start(ctx, todo, s)
 	if err == nil && !opt.Detach {
 		err = executor.Wait(ctx)

@@ -509,3 +509,25 @@ func TestResultsAreTheSameWhateverHappened(t *testing.T) {
 		}
 	}
 }
+
+// Whoever shares out cores is told of the points that are left, before the first.
+func TestPlannedAreThePointsThatAreLeft(t *testing.T) {
+	c := config(t, 2, 2)
+	d := open(t, t.TempDir()+"/run", c)
+	points := c.Points()
+	for _, p := range points[:3] {
+		pd := d.Point(p)
+		if err := errors.Join(pd.Prepare(), finish(pd)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	planned := []int{}
+	run := func(ctx context.Context, pd rundir.PointDir, progress func(int)) error {
+		planned = append(planned, -1)
+		return finish(pd)
+	}
+	opt := Options{Jobs: 2, Done: done, Planned: func(n int) { planned = append(planned, n) }}
+	if _, err := Run(t.Context(), d, points, run, opt); err != nil || !slices.Equal(planned, []int{1, -1}) {
+		t.Errorf("%v, %v", planned, err)
+	}
+}

@@ -96,7 +96,7 @@ func runGrid(ctx context.Context, arg string, opt runOptions, stdout, stderr io.
 	if err != nil {
 		return usage(err)
 	}
-	exp, err := experiment.New(ctx, cfg, experiment.Options{DataDir: opt.dataDir, Memory: memory, Jobs: opt.jobs, Workers: max(1, runtime.GOMAXPROCS(0)/min(opt.jobs, len(cfg.Points()))), CheckpointInterval: checkpointInterval})
+	exp, err := experiment.New(ctx, cfg, experiment.Options{DataDir: opt.dataDir, Memory: memory, Jobs: opt.jobs, CheckpointInterval: checkpointInterval})
 	if err != nil {
 		return dataError(src, err)
 	}
@@ -131,6 +131,7 @@ func work(ctx context.Context, exp *experiment.Experiment, dir *rundir.Dir, opt 
 func sweepOptions(exp *experiment.Experiment, opt runOptions, watch sweep.Observer) sweep.Options {
 	return sweep.Options{
 		Jobs: opt.jobs, Tries: failedTries, RetryFailed: opt.retryFailed, Done: exp.Done,
+		Planned: func(points int) { exp.ShareCores(runtime.GOMAXPROCS(0), opt.jobs, points) },
 		Version: version(), Kernel: experiment.KernelName(), Observer: watch,
 	}
 }
