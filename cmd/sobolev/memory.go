@@ -5,7 +5,10 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path"
+	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -54,27 +57,61 @@ func memoryLimit(size string) (int64, error) {
 	return int64(v * factor), nil
 }
 
-// availableMemory is the smaller of the machine's memory and the limit of the
-// process's control group (v2, then v1), on Linux.
-func availableMemory() int64 {
+// availableMemory is what the process may use of this machine.
+func availableMemory() int64 { return availableBelow("/") }
+
+// availableBelow is the least of the machine's memory, the limits of the process's
+// control group and of those that it is in (v2 and v1), on Linux, and what a Slurm job
+// asked for, whose cluster need not enforce it. The system's files are those below root.
+func availableBelow(root string) int64 {
 	limit := int64(unknownMemory)
-	if total, ok := memTotal(); ok {
+	if total, ok := memTotal(filepath.Join(root, "proc/meminfo")); ok {
 		limit = total
 	}
-	for _, f := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
+	for _, f := range cgroupLimits(root) {
 		data, err := os.ReadFile(f)
 		if err != nil {
-			continue
+			continue // no limit, or a group that a container does not show
 		}
 		if v, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64); err == nil {
 			limit = min(limit, v)
 		}
 	}
+	if mib, err := strconv.ParseInt(os.Getenv("SLURM_MEM_PER_NODE"), 10, 32); err == nil && mib > 0 {
+		limit = min(limit, mib<<20)
+	}
 	return limit
 }
 
-func memTotal() (int64, bool) {
-	data, err := os.ReadFile("/proc/meminfo")
+// cgroupLimits lists the files that may hold a limit, from the process's groups up.
+//
+// Source: cgroups(7), /proc/PID/cgroup.
+func cgroupLimits(root string) []string {
+	groups, _ := os.ReadFile(filepath.Join(root, "proc/self/cgroup")) // none: the whole machine's
+	var files []string
+	up := func(mount, group, file string) {
+		for group = path.Clean("/" + group); ; group = path.Dir(group) {
+			files = append(files, filepath.Join(root, mount, group, file))
+			if group == "/" {
+				return
+			}
+		}
+	}
+	for line := range strings.Lines(string(groups) + "0::/\n0:memory:/\n") {
+		f := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		switch {
+		case len(f) != 3:
+		case f[1] == "":
+			up("sys/fs/cgroup", f[2], "memory.max")
+		case slices.Contains(strings.Split(f[1], ","), "memory"):
+			up("sys/fs/cgroup/memory", f[2], "memory.limit_in_bytes")
+		}
+	}
+	return files
+}
+
+func memTotal(file string) (int64, bool) {
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return 0, false
 	}
