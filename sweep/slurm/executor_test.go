@@ -3,9 +3,12 @@ package slurm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -56,6 +59,7 @@ func TestExecutor(t *testing.T) {
 	slurmtest.Start(t, "main")
 	sweeptest.TestExecutor(t, func(t *testing.T, dir *rundir.Dir, opt sweep.Options) sweep.Executor { return executor(t, dir, opt) })
 	t.Run("ended meanwhile", nothingSubmitted)
+	t.Run("names of folders", oddFolders)
 }
 
 func executor(t *testing.T, dir *rundir.Dir, opt sweep.Options) *Executor {
@@ -83,5 +87,38 @@ func nothingSubmitted(t *testing.T) {
 	}
 	if all, err := ReadSubmissions(dir); err != nil || len(all.all) != 0 {
 		t.Errorf("%d submissions, %v", len(all.all), err)
+	}
+}
+
+// oddFolders: wherever the run is, its tasks get their points, and their logs are found.
+func oddFolders(t *testing.T) {
+	for _, name := range []string{"sp ace", `a'b"c`, "ideo\u3000space é", "pct%a%%", "$(id)`id` # ;", "tab\there"} {
+		dir, err := rundir.Create(filepath.Join(sweeptest.Folder(t), name), rundirtest.Grid(t, 2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dir.Close()
+		e := executor(t, dir, sweeptest.Options())
+		e.opt.Program, e.opt.Arguments = "/bin/echo", []string{"worker"}
+		if _, err := e.Start(t.Context(), dir.Config.Points(), &ends{}); err != nil {
+			t.Error(err)
+			continue
+		}
+		if err := e.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		s, err := ReadSubmissions(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if file, last := s.Log(dir.Config.Points()[0].Name(), 1); fmt.Sprint(last) != fmt.Sprintf("[worker -- %s 1 0]", dir.Path) {
+			t.Errorf("%q: the log %s holds %q", name, file, last)
+		}
+	}
+	for _, name := range []string{`back\slash`, "new\nline"} {
+		dir := &rundir.Dir{Path: filepath.Join(t.TempDir(), name)}
+		if _, err := New(dir, Options{}); err == nil || !strings.Contains(err.Error(), "choose another directory with -o") {
+			t.Errorf("%q: error %v", name, err)
+		}
 	}
 }

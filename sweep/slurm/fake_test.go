@@ -10,7 +10,6 @@ import (
 
 	"sobolev/rundir"
 	"sobolev/rundir/rundirtest"
-	"sobolev/sweep"
 	"sobolev/sweep/sweeptest"
 )
 
@@ -40,10 +39,10 @@ func unstarted(t *testing.T) *rundir.Dir {
 }
 
 // ends counts the points that ended with an error.
-type ends struct {
-	sweep.Observer
-	errors []error
-}
+type ends struct{ errors []error }
+
+func (e *ends) Begin(int, int)             {}
+func (e *ends) Progress(rundir.Point, int) {}
 
 func (e *ends) End(_ rundir.Point, err error) { e.errors = append(e.errors, err) }
 

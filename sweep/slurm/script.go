@@ -47,6 +47,23 @@ func limitMinutes(limit string) (minutes int, limited bool) {
 	return (seconds + minute - 1) / minute, seconds > 0
 }
 
+// outputOption is the beginning of a value of --output, with its quotation mark, and
+// without the one at the end. What sbatch gives a meaning in quotes are %, " and \, and
+// there is no way to have a \ in it: see checkPath.
+//
+// Source: get_argument in Slurm's src/sbatch/opt.c; fname_create2 in src/slurmd.
+func outputOption(path string) string {
+	return `"` + strings.NewReplacer("%", "%%", `"`, `\"`).Replace(path)
+}
+
+// checkPath refuses the path of a run where no log could be written.
+func checkPath(path string) error {
+	if strings.ContainsAny(path, "\\\n\r") {
+		return fmt.Errorf("%q has a character (\\ or the end of a line) that Slurm does not take in the names of logs; choose another directory with -o", path)
+	}
+	return nil
+}
+
 // script is what sbatch is given for an array of so many tasks. The program takes the
 // shell's place, so that Slurm's signals reach it.
 func (e *Executor) script(number int, name, program string, tasks int) string {
@@ -65,9 +82,7 @@ func (e *Executor) script(number int, name, program string, tasks int) string {
 	line("#!/bin/bash")
 	option("job-name", name)
 	option("array", array)
-	// % is the only character that sbatch gives a meaning.
-	logs := filepath.Join(submissionPath(e.dir, number), "logs")
-	option("output", strconv.Quote(strings.ReplaceAll(logs, "%", "%%")+"/%a.log"))
+	option("output", outputOption(filepath.Join(submissionPath(e.dir, number), "logs"))+`/%a.log"`)
 	option("open-mode", "append")
 	line("#SBATCH --requeue")
 	if l := lead(c.Time); l > 0 {

@@ -60,6 +60,9 @@ func New(dir *rundir.Dir, opt Options) (*Executor, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkPath(path); err != nil {
+		return nil, err
+	}
 	if opt.Poll == 0 {
 		opt.Poll = 5 * time.Second
 	}
