@@ -2,6 +2,7 @@ package rundir
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,8 +15,9 @@ import (
 // Merge makes one run at output of several of the same experiment: shards of a grid
 // that were worked on without a common folder. Its grid is the union of theirs. A run
 // that is there already takes part. Two different results for one point are an error
-// that names both, and then nothing was written.
-func Merge(output string, paths []string) (*Dir, error) {
+// that names both, and then nothing was written. When ctx is done the points that were
+// copied are whole, the others are not there, and another Merge goes on.
+func Merge(ctx context.Context, output string, paths []string) (*Dir, error) {
 	sources := make([]*Dir, 0, len(paths)+1)
 	for _, path := range paths {
 		d, err := Open(path)
@@ -28,6 +30,9 @@ func Merge(output string, paths []string) (*Dir, error) {
 		sources = append(sources, d)
 	}
 	if d, err := Open(output); err == nil {
+		if d.InUse() {
+			return nil, fmt.Errorf("%s is in use; merge into it when its points have ended", output)
+		}
 		sources = append(sources, d)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -36,7 +41,7 @@ func Merge(output string, paths []string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	best, err := choose(sources)
+	best, err := choose(ctx, sources, cfg.Measure)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +51,9 @@ func Merge(output string, paths []string) (*Dir, error) {
 	}
 	defer d.Close()
 	for _, from := range best {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if err := copyPoint(d.Point(from.Point), from); err != nil {
 			return nil, err
 		}
@@ -93,12 +101,15 @@ func joined[T comparable](a, b []T) []T {
 }
 
 // choose returns the folder of each point that got furthest, in the order of the
-// sources.
-func choose(sources []*Dir) ([]PointDir, error) {
+// sources. Furthest is a result of what m asks for, then one of an earlier measure.
+func choose(ctx context.Context, sources []*Dir, m Measure) ([]PointDir, error) {
 	var best []PointDir
 	at := map[string]int{}
 	known := map[string]Record{}
 	for _, d := range sources {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		records, err := d.Records()
 		if err != nil {
 			return nil, err
@@ -112,18 +123,36 @@ func choose(sources []*Dir) ([]PointDir, error) {
 				continue
 			}
 			before := known[r.Name]
-			if before.Result != nil && r.Result != nil {
+			if before.Result != nil && r.Result != nil && mustAgree(before.Result, r.Result) {
 				if err := sameResult(best[i], here); err != nil {
 					return nil, err
 				}
 				continue
 			}
-			if before.Result == nil && (r.Result != nil || r.Status.Steps > before.Status.Steps) {
+			if further(before, r, m) {
 				best[i], known[r.Name] = here, r
 			}
 		}
 	}
 	return best, nil
+}
+
+// further says whether b got further than a, which was not measured in the same way.
+func further(a, b Record, m Measure) bool {
+	switch {
+	case a.Result != nil && b.Result != nil:
+		return b.Result.Measures(m) && !a.Result.Measures(m)
+	case a.Result != nil:
+		return false
+	}
+	return b.Result != nil || b.Status.Steps > a.Status.Steps
+}
+
+// mustAgree says whether two results have to be the same: those of one model that was
+// measured in two ways have not.
+func mustAgree(a, b *Result) bool {
+	return a.MeasuredModel != b.MeasuredModel ||
+		slices.Equal(a.MeasuredOrders, b.MeasuredOrders) && reflect.DeepEqual(a.MeasuredStability, b.MeasuredStability)
 }
 
 func sameResult(a, b PointDir) error {

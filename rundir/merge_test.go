@@ -1,6 +1,8 @@
 package rundir
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +29,7 @@ func TestMergeIsTheWholeRun(t *testing.T) {
 	whole := shard(t, "grid.learning_rate=[0.1, 0.2]", "repetitions=2")
 	out := t.TempDir() + "/out"
 	for range 2 { // again: what is there takes part
-		d, err := Merge(out, []string{a.Path, b.Path})
+		d, err := Merge(t.Context(), out, []string{a.Path, b.Path})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +64,7 @@ func TestMergeRefuses(t *testing.T) {
 		{measured.Path, []string{a.Path, measured.Path, "measure differently"}},
 		{t.TempDir(), []string{"is not a run directory"}},
 	} {
-		_, err := Merge(out, []string{a.Path, c.with})
+		_, err := Merge(t.Context(), out, []string{a.Path, c.with})
 		for _, w := range c.want {
 			if err == nil || !strings.Contains(err.Error(), w) {
 				t.Errorf("error %v, want %s", err, w)
@@ -71,6 +73,80 @@ func TestMergeRefuses(t *testing.T) {
 		if _, err := os.Stat(out); !os.IsNotExist(err) {
 			t.Errorf("written: %v", err)
 		}
+	}
+}
+
+// A re-measuring that was cut off left results of two measures: the one that was asked
+// for counts, whatever the order, unless the models differ.
+func TestMergeTakesTheMeasureThatWasAskedFor(t *testing.T) {
+	a, b := shard(t, "measure={orders: [1, 2]}"), shard(t, "measure={orders: [1, 2]}")
+	p := b.Point(b.Config.Points()[0])
+	older := exampleResult(p.Point)
+	older.MeasuredOrders, older.Moments = []int{1}, older.Moments[:1]
+	if err := p.WriteResult(older); err != nil {
+		t.Fatal(err)
+	}
+	for _, order := range [][]string{{a.Path, b.Path}, {b.Path, a.Path}} {
+		d, err := Merge(t.Context(), t.TempDir()+"/out", order)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := d.Point(p.Point).ReadResult(); err != nil || !r.Measures(d.Config.Measure) {
+			t.Errorf("the result of the older measure was taken: %v", err)
+		}
+	}
+	older.MeasuredModel = "another"
+	if err := p.WriteResult(older); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Merge(t.Context(), t.TempDir()+"/out", []string{a.Path, b.Path}); err == nil || !strings.Contains(err.Error(), "different results") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// countdown is a context that is done when it was asked so many times.
+type countdown struct {
+	context.Context
+	left int
+}
+
+func (c *countdown) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// An interrupted merge leaves whole points, and goes on.
+func TestMergeCanBeInterrupted(t *testing.T) {
+	a := shard(t, "repetitions=3")
+	out := t.TempDir() + "/out"
+	points := a.Config.Points()
+	if _, err := Merge(&countdown{t.Context(), 3}, out, []string{a.Path}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
+	}
+	d, err := Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, err := d.Records()
+	if err != nil || len(records) != 2 || len(points) <= 2 {
+		t.Errorf("%d of %d points, %v", len(records), len(points), err)
+	}
+	for _, r := range records {
+		if r.Result == nil || r.Status.State != Done {
+			t.Errorf("half a point: %+v", r)
+		}
+	}
+	if d, err = Merge(t.Context(), out, []string{a.Path}); err != nil {
+		t.Fatal(err)
+	}
+	if records, err = d.Records(); err != nil || len(records) != len(points) {
+		t.Errorf("%d points, %v", len(records), err)
+	}
+	take(t, d.Claims(0, "7"), points[0], 0)
+	if _, err := Merge(t.Context(), out, []string{a.Path}); err == nil || !strings.Contains(err.Error(), "is in use; merge into it") {
+		t.Errorf("error %v", err)
 	}
 }
 

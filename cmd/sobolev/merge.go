@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +25,7 @@ for grids that were shared out between machines without a common folder. The run
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return merge(args, output, cmd.OutOrStdout())
+			return merge(cmd.Context(), args, output, cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "run directory of the whole")
@@ -32,12 +33,15 @@ for grids that were shared out between machines without a common folder. The run
 }
 
 // merge is the merge command.
-func merge(paths []string, output string, stdout io.Writer) error {
+func merge(ctx context.Context, paths []string, output string, stdout io.Writer) error {
 	if output == "" {
 		return usage(errors.New("merge needs -o DIR, the run directory of the whole"))
 	}
-	dir, err := rundir.Merge(output, paths)
-	if err != nil {
+	dir, err := rundir.Merge(ctx, output, paths)
+	switch {
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return statusError{exitInterrupted, errors.New("interrupted; what was copied is whole, and the same command goes on")}
+	case err != nil:
 		return err
 	}
 	records, err := dir.Records()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -103,6 +104,9 @@ func runGrid(ctx context.Context, arg string, opt runOptions, stdout, stderr io.
 	if opt.output == "" {
 		opt.output = filepath.Join("runs", cfg.Name)
 	}
+	if keepsHistory(opt.output, cfg) {
+		fmt.Fprintf(stderr, "measure.every and measure.probe are for trainings to come: points of %s that are trained keep their history.parquet; train them again in another directory (-o) or without their folders\n", opt.output)
+	}
 	if opt.dryRun {
 		return dryRun(ctx, exp, cfg, opt, stdout)
 	}
@@ -112,6 +116,23 @@ func runGrid(ctx context.Context, arg string, opt runOptions, stdout, stderr io.
 	}
 	defer dir.Close()
 	return work(ctx, exp, dir, opt, stdout, stderr)
+}
+
+// keepsHistory says that the run at path holds trained points whose history was written
+// at other steps than cfg asks for. No change of measure trains a point again.
+func keepsHistory(path string, cfg rundir.Config) bool {
+	there, err := rundir.Open(path)
+	if err != nil {
+		return false
+	}
+	was, is := there.Config.Measure, cfg.Measure
+	if was.Every == is.Every && was.Probe == is.Probe && was.ProbeSamples == is.ProbeSamples {
+		return false
+	}
+	return slices.ContainsFunc(cfg.Points(), func(p rundir.Point) bool {
+		_, err := os.Stat(there.Point(p).File("history.parquet"))
+		return err == nil
+	})
 }
 
 // work runs the sweep and draws its report.
