@@ -234,7 +234,7 @@ func splitClaim(name string) (point string, attempt int, ok bool) {
 		return "", 0, false
 	}
 	n, err := strconv.Atoi(name[at+1:])
-	return name[:at], n, err == nil && n > 0
+	return name[:at], n, err == nil && n > 0 && countable(n)
 }
 
 // claimsOf lists the attempts that have a claim on the point, in order.

@@ -161,3 +161,33 @@ func TestResultsAppearOnce(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+// Numbers of attempts that nobody can count on from are damage.
+func TestAttemptsThatOverflow(t *testing.T) {
+	c := resolved(t, good)
+	d := create(t, t.TempDir(), c)
+	p := c.Points()[0]
+	pd := d.Point(p)
+	if err := pd.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		`{"format": 1, "state": "failed", "attempts": 9223372036854775807}`,
+		`{"format": 1, "state": "failed", "attempts": -1}`,
+		`{"format": 1, "state": "failed", "attempts": 1, "failures": 9223372036854775807}`,
+	} {
+		if err := os.WriteFile(pd.File(statusFile), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := pd.ReadStatus(); err != nil || s.State != Pending || s.Attempts != 0 || s.Failures != 0 {
+			t.Errorf("%s: %+v, %v", text, s, err)
+		}
+	}
+	folder := filepath.Join(d.Path, claimsFolder)
+	if err := errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(claimPath(folder, p.Name(), 1<<62), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if k := take(t, d.Claims(0, ""), p, 0); k.Attempt != 1 {
+		t.Errorf("attempt %d", k.Attempt)
+	}
+}

@@ -24,6 +24,14 @@ const (
 	pointsFolder   = "points"
 )
 
+// An OtherExperimentError says that a run directory holds another experiment than asked
+// for.
+type OtherExperimentError struct{ Path, Difference string }
+
+func (e *OtherExperimentError) Error() string {
+	return fmt.Sprintf("%s holds another experiment: %s; choose another directory with -o", e.Path, e.Difference)
+}
+
 // Dir is the directory of one run.
 type Dir struct {
 	Path   string
@@ -134,7 +142,7 @@ func refuseOther(path string, cfg Config) error {
 		return err
 	}
 	if diff := difference(there.Config, cfg); diff != "" {
-		return fmt.Errorf("%s holds another experiment: %s; choose another directory with -o", path, diff)
+		return &OtherExperimentError{path, diff}
 	}
 	return nil
 }

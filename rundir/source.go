@@ -170,6 +170,9 @@ func (c *Config) Set(assignment string) error {
 	if err != nil {
 		return fail("%v", err)
 	}
+	if key == "repetitions" && c.Repetitions == 0 {
+		return fail("0 is below 1") // not the default, which would take points out of the grid
+	}
 	return nil
 }
 

@@ -64,12 +64,15 @@ func (d PointDir) ReadStatus() (Status, error) {
 	if err := json.Unmarshal(data, &s); err != nil || s.Format != Format {
 		return pending, nil
 	}
-	switch s.State {
-	case Pending, Running, Done, Failed:
-		return s, nil
+	known := s.State == Pending || s.State == Running || s.State == Done || s.State == Failed
+	if !known || !countable(s.Attempts) || !countable(s.Failures) {
+		return pending, nil
 	}
-	return pending, nil
+	return s, nil
 }
+
+// countable says that n can be a number of attempts, and be counted on.
+func countable(n int) bool { return n >= 0 && n <= 1<<30 }
 
 // Begun says whether the point of that name was ever taken up.
 func (d *Dir) Begun(point string) bool {

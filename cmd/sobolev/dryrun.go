@@ -10,15 +10,28 @@ import (
 
 	"sobolev/experiment"
 	"sobolev/rundir"
+	"sobolev/sweep/slurm"
 )
 
 // dryRun lists the points, what of them is done, and an estimate of the time.
 // It writes nothing.
 func dryRun(ctx context.Context, exp *experiment.Experiment, cfg rundir.Config, opt runOptions, stdout io.Writer) error {
 	if err := rundir.Check(opt.output, cfg); err != nil {
-		return err
+		return createError(err)
 	}
 	there := rundir.Dir{Path: opt.output, Config: cfg}
+	var jobs map[string]slurm.Standing
+	var submissions slurm.Submissions
+	var unanswered error
+	if opt.executor == "slurm" {
+		var err error
+		if submissions, err = slurm.ReadSubmissions(&there); err != nil {
+			return err
+		}
+		asking, cancel := context.WithTimeout(ctx, answerTime)
+		jobs, unanswered = submissions.Active(asking)
+		cancel()
+	}
 	estimate := estimates(exp)
 	var rest []rundir.Point
 	var total time.Duration
@@ -37,6 +50,14 @@ func dryRun(ctx context.Context, exp *experiment.Experiment, cfg rundir.Config, 
 		if err != nil {
 			return err
 		}
+		job, queued := jobs[p.Name()]
+		switch {
+		case standing != "to do":
+		case queued:
+			standing = job.Description()
+		case !opt.retryFailed && submissions.EarlyEnds(p.Name()) >= failedTries:
+			standing = "failed (--retry-failed)"
+		}
 		if standing == "to do" {
 			total += est.Total
 			todo++
@@ -48,14 +69,23 @@ func dryRun(ctx context.Context, exp *experiment.Experiment, cfg rundir.Config, 
 		return err
 	}
 	if opt.executor == "slurm" {
+		fmt.Fprintf(stdout, "%d of %d points to do, into %s\n", todo, len(points), filepath.Clean(opt.output))
+		if unanswered != nil {
+			fmt.Fprintf(stdout, "Slurm does not say what waits: %v\n", unanswered)
+		}
+		if todo == 0 {
+			return nil
+		}
 		executor, err := slurmExecutor(exp, &there, opt)
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(stdout, "%d of %d points to do, into %s\n\n%s", todo, len(points), filepath.Clean(opt.output), executor.Script(rest)); err != nil {
+		script, err := executor.Script(rest)
+		if err != nil {
 			return err
 		}
-		return nil
+		_, err = fmt.Fprintf(stdout, "\n%s", script)
+		return err
 	}
 	atMost := ""
 	if cfg.Stop.Loss > 0 || cfg.Stop.Accuracy > 0 {

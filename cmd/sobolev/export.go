@@ -107,7 +107,7 @@ func exportPoint(export *experiment.Export, dir *rundir.Dir, opt exportOptions, 
 	trained := export.Trained()
 	i := slices.IndexFunc(trained, func(r rundir.Record) bool { return r.Name == opt.point })
 	if i < 0 {
-		return fmt.Errorf("--point %s: %s has no trained network of that name; sobolev status %s lists its points", opt.point, dir.Path, dir.Path)
+		return usage(fmt.Errorf("--point %s: %s has no trained network of that name; sobolev status %s lists its points", opt.point, dir.Path, dir.Path))
 	}
 	data, err := export.ONNX(trained[i])
 	if err != nil {

@@ -65,6 +65,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, context.Canceled):
 		status = exitInterrupted
 	}
+	if err == context.Canceled {
+		err = errors.New("interrupted")
+	}
 	fmt.Fprintln(stderr, "sobolev:", err)
 	return status
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"sobolev/report"
 	"sobolev/rundir"
 )
+
+var figureFormats = []string{"svg", "pdf", "png"}
 
 type reportOptions struct {
 	output  string
@@ -28,17 +31,22 @@ func newReportCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&opt.output, "output", "o", "", "the page's file (default DIR/report.html)")
-	cmd.Flags().StringVar(&opt.figures, "figures", strings.Join(report.Usual, ","), "formats of the figures in DIR/figures: svg, pdf, png")
+	cmd.Flags().StringVar(&opt.figures, "figures", strings.Join(report.Usual, ","), "formats of the figures in DIR/figures: "+strings.Join(figureFormats, ", "))
 	return cmd
 }
 
 // drawReport is the report command.
 func drawReport(path string, opt reportOptions, stdout io.Writer) error {
+	formats := slices.DeleteFunc(strings.Split(opt.figures, ","), func(s string) bool { return s == "" })
+	for _, f := range formats {
+		if !slices.Contains(figureFormats, f) {
+			return usage(fmt.Errorf("--figures %s: %q is not known; one of %s", opt.figures, f, strings.Join(figureFormats, ", ")))
+		}
+	}
 	dir, err := rundir.Open(path)
 	if err != nil {
 		return err
 	}
-	formats := slices.DeleteFunc(strings.Split(opt.figures, ","), func(s string) bool { return s == "" })
 	page := cmp.Or(opt.output, report.Page(dir))
 	whole := !slices.ContainsFunc(report.Usual, func(f string) bool { return !slices.Contains(formats, f) })
 	if opt.output == "" && whole {

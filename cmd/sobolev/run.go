@@ -98,7 +98,10 @@ func runGrid(ctx context.Context, arg string, opt runOptions, stdout, stderr io.
 		return usage(err)
 	}
 	exp, err := experiment.New(ctx, cfg, experiment.Options{DataDir: opt.dataDir, Memory: memory, Jobs: opt.jobs, CheckpointInterval: checkpointInterval})
-	if err != nil {
+	switch {
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return statusError{exitInterrupted, errors.New("interrupted before the data were read; nothing was changed")}
+	case err != nil:
 		return dataError(src, err)
 	}
 	if opt.output == "" {
@@ -112,10 +115,19 @@ func runGrid(ctx context.Context, arg string, opt runOptions, stdout, stderr io.
 	}
 	dir, err := rundir.Create(opt.output, cfg)
 	if err != nil {
-		return err
+		return createError(err)
 	}
 	defer dir.Close()
 	return work(ctx, exp, dir, opt, stdout, stderr)
+}
+
+// createError gives the error of a directory that was not meant its exit status.
+func createError(err error) error {
+	var other *rundir.OtherExperimentError
+	if errors.As(err, &other) {
+		return usage(err)
+	}
+	return err
 }
 
 // keepsHistory says that the run at path holds trained points whose history was written

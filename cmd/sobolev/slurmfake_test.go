@@ -67,7 +67,22 @@ func TestSlurmTasksThatDieEarly(t *testing.T) {
 	}
 	contains(t, expect(t, exitPartial, "run", config, "-o", dir, "--executor", "slurm", "--quiet"),
 		"4 of 4 points failed", "its task ended before it began any point, 2 times", "module: command not found", "--retry-failed")
+	plan := []string{"run", config, "-o", dir, "--executor", "slurm", "--dry-run"}
+	out := expect(t, 0, plan...)
+	if contains(t, out, "0 of 4 points to do", "failed (--retry-failed)"); strings.Contains(out, "#SBATCH") {
+		t.Errorf("a script for nothing:\n%s", out)
+	}
+	contains(t, expect(t, 0, append(plan, "--retry-failed")...), "4 of 4 points to do", "#SBATCH --array=0-1\n", dir+"/slurm/3/logs", "exec '"+dir+"/slurm/program/")
 	contains(t, expect(t, 0, "run", config, "-o", dir, "--executor", "slurm", "--quiet", "--retry-failed"), "(4 submitted now)")
+
+	script, err := os.ReadFile(filepath.Join(dir, "slurm", "3", "job.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, name, _ := strings.Cut(string(script), "--job-name=")
+	name, _, _ = strings.Cut(name, "\n")
+	fakeSlurm(t, map[string]string{"squeue": "echo '" + name + "|12|0|PENDING||Resources'"})
+	contains(t, expect(t, 0, append(plan, "--retry-failed")...), "2 of 4 points to do", "waiting (job 12: Resources)")
 }
 
 // A command of Slurm that does not end, nor what it has started, holds neither the table

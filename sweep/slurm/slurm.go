@@ -71,10 +71,14 @@ func New(dir *rundir.Dir, opt Options) (*Executor, error) {
 	return &Executor{dir: &absolute, opt: opt, points: map[string]watched{}}, nil
 }
 
-// Script shows what Start would submit first.
-func (e *Executor) Script(points []rundir.Point) string {
+// Script shows what Start would submit first of these points, at least one.
+func (e *Executor) Script(points []rundir.Point) (string, error) {
+	program, _, err := programCopy(e.dir, e.opt.Program, e.opt.ProgramName)
+	if err != nil {
+		return "", err
+	}
 	tasks := pack(points, e.opt.Config, e.opt.Estimate)
-	return e.script(1, jobName(e.dir.Config.Name), e.opt.Program, max(1, min(len(tasks), defaultArraySize)))
+	return e.script(lastNumber(e.dir)+1, jobName(e.dir.Config.Name), program, min(len(tasks), defaultArraySize)), nil
 }
 
 // Start submits the points that are not done and in no task which waits or runs, those

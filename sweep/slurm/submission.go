@@ -168,19 +168,22 @@ func TaskPoints(dir *rundir.Dir, number, task int) ([]rundir.Point, error) {
 	return slices.DeleteFunc(dir.Config.Points(), func(p rundir.Point) bool { return !mine[p.Name()] }), nil
 }
 
-// newSubmission makes the folder of the next one, with that of its logs. A number is that
-// of one submission, also of two processes that submit at the same time.
-func newSubmission(dir *rundir.Dir) (int, error) {
-	all, err := os.ReadDir(filepath.Join(dir.Path, folder))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, err
-	}
+// lastNumber is that of the last submission, 0 if there is none to be seen.
+func lastNumber(dir *rundir.Dir) int {
+	all, _ := os.ReadDir(filepath.Join(dir.Path, folder))
 	number := 0
 	for _, e := range all {
 		if n, err := strconv.Atoi(e.Name()); err == nil {
 			number = max(number, n)
 		}
 	}
+	return number
+}
+
+// newSubmission makes the folder of the next one, with that of its logs. A number is that
+// of one submission, also of two processes that submit at the same time.
+func newSubmission(dir *rundir.Dir) (int, error) {
+	number := lastNumber(dir)
 	if err := os.MkdirAll(filepath.Join(dir.Path, folder), 0o755); err != nil {
 		return 0, &rundir.WriteError{Path: filepath.Join(dir.Path, folder), Err: err}
 	}
@@ -205,12 +208,10 @@ func newSubmission(dir *rundir.Dir) (int, error) {
 // keepProgram copies the program beside the run: `go run` deletes its own, and an
 // upgrade while jobs wait would mix two versions.
 func keepProgram(dir *rundir.Dir, program, name string) (string, error) {
-	data, err := os.ReadFile(program)
+	path, data, err := programCopy(dir, program, name)
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(data)
-	path := filepath.Join(dir.Path, folder, "program", hex.EncodeToString(sum[:6]), name)
 	if info, err := os.Stat(path); err == nil && info.Size() == int64(len(data)) && info.Mode()&0o100 != 0 {
 		return path, nil
 	}
@@ -221,6 +222,15 @@ func keepProgram(dir *rundir.Dir, program, name string) (string, error) {
 		return "", err
 	}
 	return path, os.Chmod(path, 0o755)
+}
+
+// programCopy is where the program is kept, and its content.
+func programCopy(dir *rundir.Dir, program, name string) (path string, data []byte, err error) {
+	if data, err = os.ReadFile(program); err != nil {
+		return "", nil, err
+	}
+	sum := sha256.Sum256(data)
+	return filepath.Join(dir.Path, folder, "program", hex.EncodeToString(sum[:6]), name), data, nil
 }
 
 // LogFiles returns the log of the task that had each point last, as a path inside the
