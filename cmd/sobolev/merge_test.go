@@ -34,6 +34,27 @@ func TestStatusOfAnOlderMeasure(t *testing.T) {
 	contains(t, expect(t, 0, "status", dir.Path), "\nto re-measure: 2")
 }
 
+// A worker that began before the measure changed leaves what was measured since.
+func TestWorkerLeavesWhatWasMeasuredSince(t *testing.T) {
+	c := rundirtest.Grid(t, 2)
+	dir := rundirtest.Finished(t, t.TempDir()+"/run", c, nil)
+	records, err := dir.Records()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := func(r rundir.Record) (bool, error) {
+		return r.Result.Measures(rundir.Measure{Orders: []int{1}}), nil
+	}
+	done := doneByNow(dir.Path, old)
+	if is, err := done(records[0]); !is || err != nil {
+		t.Errorf("the result that is asked for now counts for nothing: %v", err)
+	}
+	records[0].Result.MeasuredOrders = []int{2}
+	if is, err := done(records[0]); is || err != nil {
+		t.Errorf("a result that nobody asks for is done: %v", err)
+	}
+}
+
 // Histories that a change of measure leaves as they are, are told of once.
 func TestProbesOfATrainedRun(t *testing.T) {
 	c := rundirtest.Grid(t, 2)

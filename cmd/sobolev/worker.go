@@ -71,10 +71,22 @@ func workOnTask(ctx context.Context, args []string, opt runOptions, stderr io.Wr
 	}
 	watch := newObserver(stderr, false, dir.Config.SGD.Iterations)
 	settings := sweepOptions(exp, opt, watch)
-	settings.Share, settings.Job = true, jobOfTask()
+	settings.Share, settings.Job, settings.Done = true, jobOfTask(), doneByNow(dir.Path, exp.Done)
 	sum, err := sweep.Run(ctx, dir, points, exp.Run, settings)
 	watch.close()
 	return ended(sum, err)
+}
+
+// doneByNow is done for a worker that may have begun before the run's configuration
+// changed: a result of what is asked for now is not replaced by one of what was.
+func doneByNow(path string, done func(rundir.Record) (bool, error)) func(rundir.Record) (bool, error) {
+	return func(r rundir.Record) (bool, error) {
+		if is, err := done(r); is || err != nil || r.Result == nil {
+			return is, err
+		}
+		now, err := rundir.Open(path)
+		return err == nil && r.Result.Measures(now.Config.Measure), err
+	}
 }
 
 // jobOfTask names the task as Slurm's commands do.

@@ -92,6 +92,7 @@ func nothingSubmitted(t *testing.T) {
 
 // oddFolders: wherever the run is, its tasks get their points, and their logs are found.
 func oddFolders(t *testing.T) {
+	var started []*Executor
 	for _, name := range []string{"sp ace", `a'b"c`, "ideo\u3000space é", "pct%a%%", "$(id)`id` # ;", "tab\there"} {
 		dir, err := rundir.Create(filepath.Join(sweeptest.Folder(t), name), rundirtest.Grid(t, 2))
 		if err != nil {
@@ -102,17 +103,19 @@ func oddFolders(t *testing.T) {
 		e.opt.Program, e.opt.Arguments = "/bin/echo", []string{"worker"}
 		if _, err := e.Start(t.Context(), dir.Config.Points(), &ends{}); err != nil {
 			t.Error(err)
-			continue
 		}
+		started = append(started, e)
+	}
+	for _, e := range started {
 		if err := e.Wait(t.Context()); err != nil {
 			t.Error(err)
 		}
-		s, err := ReadSubmissions(dir)
+		s, err := ReadSubmissions(e.dir)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if file, last := s.Log(dir.Config.Points()[0].Name(), 1); fmt.Sprint(last) != fmt.Sprintf("[worker -- %s 1 0]", dir.Path) {
-			t.Errorf("%q: the log %s holds %q", name, file, last)
+		if file, last := s.Log(e.dir.Config.Points()[0].Name(), 1); fmt.Sprint(last) != fmt.Sprintf("[worker -- %s 1 0]", e.dir.Path) {
+			t.Errorf("the log %q holds %q", file, last)
 		}
 	}
 	for _, name := range []string{`back\slash`, "new\nline"} {

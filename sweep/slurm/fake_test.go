@@ -93,12 +93,13 @@ func TestTasksThatEndEarly(t *testing.T) {
 	fake(t, map[string]string{"scontrol": "", "squeue": "", "sbatch": "echo '12;cluster'"})
 	dir := unstarted(t)
 	points := dir.Config.Points()
-	log := func(submission int) {
+	log := func(submission int, text string) {
 		t.Helper()
-		if err := os.WriteFile(filepath.Join(submissionPath(dir, submission), "logs", "0.log"), []byte("module: command not found\n"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(submissionPath(dir, submission), "logs", "0.log"), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+	const broken = "module: command not found\n"
 	start := func(retryFailed bool, submitted int, failed int) *ends {
 		t.Helper()
 		told := &ends{}
@@ -109,11 +110,15 @@ func TestTasksThatEndEarly(t *testing.T) {
 	}
 	start(false, 2, 0)
 	start(false, 2, 0) // cancelled before it ran
-	log(2)
+	log(2, broken)
 	start(false, 2, 0)
-	log(3)
+	log(3, "slurmstepd-n1: error: *** JOB 12 ON n1 CANCELLED AT 2026-11-28T08:22:29 ***\n")
+	start(false, 2, 0)
+	log(4, broken)
+	start(false, 2, 0)
+	log(5, broken)
 	err := errors.Join(start(false, 0, 2).errors...)
-	for _, want := range []string{"before it began any point, 2 times", "3/logs/0.log", "module: command not found", "--retry-failed"} {
+	for _, want := range []string{"before it began any point, 2 times", "5/logs/0.log", "module: command not found", "--retry-failed"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
@@ -123,7 +128,7 @@ func TestTasksThatEndEarly(t *testing.T) {
 		t.Errorf("%q, %v", task, err)
 	}
 	start(true, 2, 0)
-	log(4)
+	log(6, broken)
 	start(false, 0, 2)
 	d := dir.Point(points[0])
 	if err := errors.Join(d.Prepare(), d.WriteStatus(rundir.Status{State: rundir.Running, Attempts: 1})); err != nil {

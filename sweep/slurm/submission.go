@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 
@@ -114,6 +115,9 @@ func (s Submissions) LastTask(point string) (name string, ok bool) {
 	return "the job of " + s.logFile(at), true
 }
 
+// cancelled is what slurmstepd writes into the log of a task that it ends.
+var cancelled = regexp.MustCompile(`^slurmstepd.*\*\*\* .* CANCELLED AT `)
+
 // EarlyEnds counts the tasks, of those that had the point the last ones in a row, which
 // ended before any of their points was begun: a command of the setup failed, or the
 // program did not start. The point has to be in no task that waits or runs.
@@ -128,13 +132,14 @@ func (s Submissions) EarlyEnds(point string) int {
 	return n
 }
 
-// endedEarly says so of a task that has ended. One that never ran has no log.
+// endedEarly says so of a task that has ended. One that never ran has no log, and one that
+// scancel, a time limit or the like ended has Slurm's word for it there.
 func (s Submissions) endedEarly(at place) bool {
 	if early, known := s.early[at]; known {
 		return early
 	}
-	_, err := os.Stat(s.logPath(at))
-	early := err == nil && !slices.ContainsFunc(s.all[at.submission].Tasks[at.task], s.dir.Begun)
+	last, err := lastLines(s.logPath(at), 5)
+	early := err == nil && !slices.ContainsFunc(last, cancelled.MatchString) && !slices.ContainsFunc(s.all[at.submission].Tasks[at.task], s.dir.Begun)
 	s.early[at] = early
 	return early
 }
@@ -261,10 +266,15 @@ func (s Submissions) Log(point string, lines int) (file string, last []string) {
 		return "", nil
 	}
 	file = s.logPath(at)
+	last, _ = lastLines(file, lines)
+	return file, last
+}
+
+func lastLines(file string, lines int) ([]string, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return file, nil
+		return nil, err
 	}
 	defer f.Close()
-	return file, rundir.LastLines(f, lines)
+	return rundir.LastLines(f, lines), nil
 }
