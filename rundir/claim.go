@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -243,9 +244,19 @@ func claimsOf(folder, point string) ([]int, error) {
 	return all[point], err
 }
 
+// readDir is os.ReadDir, except in tests.
+var readDir = os.ReadDir
+
 // listClaims lists the attempts of all points that have claims, each in order.
 func listClaims(folder string) (map[string][]int, error) {
-	entries, err := os.ReadDir(folder)
+	entries, err := readDir(folder)
+	for range 3 {
+		if !errors.Is(err, syscall.ESTALE) && !errors.Is(err, syscall.EIO) {
+			break
+		}
+		time.Sleep(100 * time.Millisecond) // a file server that hiccups would end the whole run
+		entries, err = readDir(folder)
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -189,5 +190,27 @@ func TestAttemptsThatOverflow(t *testing.T) {
 	}
 	if k := take(t, d.Claims(0, ""), p, 0); k.Attempt != 1 {
 		t.Errorf("attempt %d", k.Attempt)
+	}
+}
+
+// A file server that does not answer once or twice ends no run.
+func TestClaimsOfAFlakyFolder(t *testing.T) {
+	d := create(t, t.TempDir(), resolved(t, good))
+	p := d.Config.Points()[0]
+	failures := 0
+	readDir = func(name string) ([]os.DirEntry, error) {
+		if failures--; failures >= 0 {
+			return nil, &os.PathError{Op: "open", Path: name, Err: syscall.ESTALE}
+		}
+		return os.ReadDir(name)
+	}
+	defer func() { readDir = os.ReadDir }()
+	failures = 2
+	k := take(t, d.Claims(0, ""), p, 0)
+	if failures = 3; k.Check() != nil {
+		t.Error("the claim is lost")
+	}
+	if failures = 9; k.Check() == nil {
+		t.Error("a folder that stays unreadable is no error")
 	}
 }

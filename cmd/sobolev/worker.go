@@ -130,9 +130,9 @@ func programName() string {
 // make it short.
 var answerTime = 20 * time.Second
 
-// interrupted says what becomes of the jobs of a run that was left.
-func interrupted(dir *rundir.Dir) error {
-	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
+// jobsAfter says what becomes of the jobs of a run whose command was interrupted.
+func jobsAfter(dir *rundir.Dir) error {
+	ctx, cancel := context.WithTimeout(context.Background(), answerTime/4) // who leaves is in a hurry
 	defer cancel()
 	switch active, err := slurm.Active(ctx, dir); {
 	case err != nil:
@@ -156,7 +156,7 @@ func submit(ctx context.Context, exp *experiment.Experiment, dir *rundir.Dir, op
 	watch.close()
 	switch {
 	case errors.Is(err, context.Canceled):
-		return statusError{exitInterrupted, interrupted(dir)}
+		return statusError{exitInterrupted, jobsAfter(dir)}
 	case err != nil:
 		return err
 	case sum.Done+sum.Failed == sum.Points:
