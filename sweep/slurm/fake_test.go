@@ -1,12 +1,14 @@
 package slurm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"sobolev/rundir"
 	"sobolev/rundir/rundirtest"
@@ -135,4 +137,26 @@ func TestTasksThatEndEarly(t *testing.T) {
 		t.Fatal(err)
 	}
 	start(false, 2, 0)
+}
+
+// An interrupt that ends sbatch does not call its request back, and takes nothing away.
+func TestInterruptedSbatch(t *testing.T) {
+	folder := fake(t, map[string]string{"scontrol": "", "squeue": "", "sbatch": "touch asked; sleep 100"})
+	dir := unstarted(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel()
+		for range 1200 {
+			if _, err := os.Stat(filepath.Join(folder, "asked")); err == nil {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	}()
+	if _, err := fakeExecutor(t, dir, false).Start(ctx, dir.Config.Points(), &ends{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if s, err := ReadSubmissions(dir); err != nil || len(s.all) != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
 }
