@@ -51,7 +51,7 @@ func limitMinutes(limit string) (minutes int, limited bool) {
 // without the one at the end. What sbatch gives a meaning in quotes are %, " and \, and
 // there is no way to have a \ in it: see checkPath.
 //
-// Source: get_argument in Slurm's src/sbatch/opt.c; fname_create2 in src/slurmd.
+// Source: sbatch(1), filename pattern; the test on a real Slurm has odd names.
 func outputOption(path string) string {
 	return `"` + strings.NewReplacer("%", "%%", `"`, `\"`).Replace(path)
 }
