@@ -56,9 +56,6 @@ type Options struct {
 	// the number of those, 0 is 1.
 	Memory int64
 	Jobs   int
-	// Workers is the number of goroutines that one point may use, for measurements and
-	// the gradients of all samples; 0 is 1.
-	Workers int
 	// CheckpointInterval is the work that a kill -9 may cost; 0 means 5 s.
 	// Writing the 3.6 MB of the paper's network takes some ten milliseconds.
 	CheckpointInterval time.Duration
@@ -82,7 +79,7 @@ func New(ctx context.Context, cfg rundir.Config, opt Options) (*Experiment, erro
 		return nil, err
 	}
 	e := &Experiment{
-		config: cfg, workers: opt.Workers, checkpointInterval: cmp.Or(opt.CheckpointInterval, 5*time.Second),
+		config: cfg, workers: 1, checkpointInterval: cmp.Or(opt.CheckpointInterval, 5*time.Second),
 		train: dataOf(train), shape: train.Shape, inputs: train.Inputs(), outputs: train.Outputs,
 		preprocessing: train.Preprocessing, source: train.Source.String(),
 	}

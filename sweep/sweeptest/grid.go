@@ -113,6 +113,24 @@ func (g *grid) anyBegun() bool {
 	return slices.ContainsFunc(g.points, func(p rundir.Point) bool { return g.begun(p) > 0 })
 }
 
+// allUnderWay waits until no more points begin, while all hold. A task that Slurm ends
+// while it is launched may hear nothing but the kill half a minute later, and then
+// saves nothing.
+func (g *grid) allUnderWay() {
+	g.t.Helper()
+	count := func() (n int) {
+		for _, p := range g.points {
+			n += g.begun(p)
+		}
+		return n
+	}
+	g.until("points were begun, and no more for a second", func() bool {
+		before := count()
+		time.Sleep(time.Second)
+		return before > 0 && count() == before
+	})
+}
+
 func (g *grid) begunOnce() {
 	g.t.Helper()
 	for _, p := range g.points {

@@ -119,7 +119,7 @@ func cancel(g *grid) {
 	if err != nil || began != len(g.points) {
 		g.t.Fatalf("%d points, %v", began, err)
 	}
-	g.until("a point was begun", g.anyBegun)
+	g.allUnderWay()
 	if err := executor.Cancel(g.t.Context()); err != nil {
 		g.t.Fatal(err)
 	}
