@@ -135,7 +135,6 @@ func (a *audit) measure(ctx context.Context) (*rundir.Result, error) {
 		return nil, err
 	}
 	a.limitExactness(r)
-	a.refuteSmoothness(r)
 	a.explainAbsent(r)
 	return r, nil
 }
@@ -235,15 +234,5 @@ func (a *audit) limitExactness(r *rundir.Result) {
 	s.EtaVar.Exact, s.EtaAllOrders.Exact = false, false
 	for i := range s.Frontier {
 		s.Frontier[i].Exact = false
-	}
-}
-
-// refuteSmoothness warns where the search found more than the constant that was
-// given.
-func (a *audit) refuteSmoothness(r *rundir.Result) {
-	for _, s := range r.Smoothness {
-		if a.Smoothness > 0 && float64(s.Radius) <= a.Approximation && float64(s.Found) > a.Smoothness {
-			r.Warnings = append(r.Warnings, fmt.Sprintf("--smoothness: C_s = %g is wrong for k = %d: a search within ‖V‖ ≤ %.3g found %.4g; what rests on it does not hold", a.Smoothness, s.K, float64(s.Radius), float64(s.Found)))
-		}
 	}
 }

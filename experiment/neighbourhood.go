@@ -286,7 +286,13 @@ func (a *around) smoothness(ctx context.Context, steep []steepBall) ([]bound.Smo
 	for j := range a.Smoothness {
 		a.Smoothness[j].Lipschitz = rundir.Number(lipschitz) // of ‖·‖₂, whatever the order of the search
 	}
-	return a.given.smooth(all, a.Smoothness), nil
+	given := a.given.smooth(all, a.Smoothness)
+	for j, k := range a.MeasuredOrders {
+		if c := given[j].Constant; c.Holds == bound.No {
+			a.warn(fmt.Sprintf("smoothness, k = %d: C_s = %g is wrong: %s; what rests on it does not hold", k, c.Value, c.Evidence))
+		}
+	}
+	return given, nil
 }
 
 // excess returns max_c (‖∇_W f_c(x_i)‖_{2k} + 1)/‖x_i‖_{2k} of every sample.

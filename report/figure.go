@@ -60,8 +60,18 @@ const (
 	pngDPI            = 300
 )
 
-// formats are the file endings that WriteFigures knows.
-var formats = []string{"svg", "pdf", "png"}
+// Formats are the file endings that WriteFigures knows.
+var Formats = []string{"svg", "pdf", "png"}
+
+// CheckFormats returns an error if one of them is not known.
+func CheckFormats(wanted []string) error {
+	for _, f := range wanted {
+		if !slices.Contains(Formats, f) {
+			return fmt.Errorf("figure format %q is not known; one of %s", f, strings.Join(Formats, ", "))
+		}
+	}
+	return nil
+}
 
 // Files are files that were written: the SHA-256 of their contents by their paths.
 type Files map[string]string
@@ -75,16 +85,14 @@ func (f Files) write(path string, data []byte) error {
 	return nil
 }
 
-// WriteFigures draws every figure in every format ("svg", "pdf", "png") into
+// WriteFigures draws every figure in every wanted one of the Formats into
 // dir, which it makes if need be, with its data as CSV beside it, each file whole or
 // not at all. Formats in which dir has a figure already are drawn anew too: none is to
 // show older data than another. Equal records give equal bytes. A run without a single
 // measured solution has no figures.
 func (r *Report) WriteFigures(dir string, wanted []string) (Files, error) {
-	for _, f := range wanted {
-		if !slices.Contains(formats, f) {
-			return nil, fmt.Errorf("figure format %q is not known; one of %s", f, strings.Join(formats, ", "))
-		}
+	if err := CheckFormats(wanted); err != nil {
+		return nil, err
 	}
 	if len(wanted) == 0 {
 		return nil, nil
@@ -94,7 +102,7 @@ func (r *Report) WriteFigures(dir string, wanted []string) (Files, error) {
 	}
 	figs := r.figures()
 	drawn := []string{"csv"}
-	for _, format := range formats {
+	for _, format := range Formats {
 		if slices.Contains(wanted, format) || slices.ContainsFunc(figs, func(f figure) bool { return f.isIn(dir, format) }) {
 			drawn = append(drawn, format)
 		}

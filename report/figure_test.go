@@ -26,7 +26,7 @@ func TestFiguresOfOddRuns(t *testing.T) {
 			if lines := bytes.Split(bytes.TrimSpace(f.data().csv()), []byte("\n")); len(lines) < 2 || bytes.Contains(lines[1], []byte("NaN")) {
 				t.Errorf("%s: %s has the data %s", name, f.name, lines)
 			}
-			for _, format := range formats {
+			for _, format := range Formats {
 				if format != "svg" && (name != "zero and infinite" || !strings.HasSuffix(f.name, "k1")) {
 					continue
 				}
@@ -113,7 +113,7 @@ func TestFromDisk(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"figure1-k1", "learning-rate-k1", "test-accuracy", "training"} {
-		for _, format := range formats {
+		for _, format := range Formats {
 			if first[filepath.Join(out, name+"."+format)] == nil {
 				t.Errorf("no %s.%s among %v", name, format, paths)
 			}
@@ -138,7 +138,7 @@ func TestFromDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := filepath.Join(out, "report.html")
-	if _, err := again.Write(page, out, formats); err != nil { // page and figures beside each other
+	if _, err := again.Write(page, out, Formats); err != nil { // page and figures beside each other
 		t.Fatal(err)
 	}
 	for p, b := range first {

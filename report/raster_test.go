@@ -59,7 +59,7 @@ func TestManyMarkersArePixels(t *testing.T) {
 	for _, marker := range []func([]dot, vg.Length) drawn{dots, triangles, squares} {
 		ds := crowd(mostOutlines + 1)
 		f := whole(marker(ds, 2))
-		for _, format := range formats {
+		for _, format := range Formats {
 			data, err := f.render(format)
 			if err != nil {
 				t.Fatal(err)
@@ -118,7 +118,7 @@ func TestManyBarsArePixels(t *testing.T) {
 	ps[0].x = 0.1
 	clr := func(*solution) color.RGBA { return blue }
 	f := whole(bars(ps, scale{lo: 0, hi: 1}, clr))
-	for _, format := range formats {
+	for _, format := range Formats {
 		data, err := f.render(format)
 		if err != nil {
 			t.Fatal(err)

@@ -13,8 +13,6 @@ import (
 	"sobolev/rundir"
 )
 
-var figureFormats = []string{"svg", "pdf", "png"}
-
 type reportOptions struct {
 	output  string
 	figures string
@@ -31,17 +29,15 @@ func newReportCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&opt.output, "output", "o", "", "the page's file (default DIR/report.html)")
-	cmd.Flags().StringVar(&opt.figures, "figures", strings.Join(report.Usual, ","), "formats of the figures in DIR/figures: "+strings.Join(figureFormats, ", "))
+	cmd.Flags().StringVar(&opt.figures, "figures", strings.Join(report.Usual, ","), "formats of the figures in DIR/figures: "+strings.Join(report.Formats, ", "))
 	return cmd
 }
 
 // drawReport is the report command.
 func drawReport(path string, opt reportOptions, stdout io.Writer) error {
 	formats := slices.DeleteFunc(strings.Split(opt.figures, ","), func(s string) bool { return s == "" })
-	for _, f := range formats {
-		if !slices.Contains(figureFormats, f) {
-			return usage(fmt.Errorf("--figures %s: %q is not known; one of %s", opt.figures, f, strings.Join(figureFormats, ", ")))
-		}
+	if err := report.CheckFormats(formats); err != nil {
+		return usage(fmt.Errorf("--figures %s: %w", opt.figures, err))
 	}
 	dir, err := rundir.Open(path)
 	if err != nil {
